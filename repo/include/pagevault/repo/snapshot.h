@@ -1,0 +1,65 @@
+// The snapshot object's body: the signed root of one backup. Source: docs/format.md, 3.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pagevault/base/digest.h"
+#include "pagevault/repo/file_map.h"
+#include "pagevault/repo/key_set.h"
+
+namespace pagevault::repo {
+
+enum class SnapshotKind : std::uint8_t { Files = 1, Sqlite = 2, Postgres = 3, Stream = 4 };
+
+struct SnapshotStats {
+  std::uint64_t files = 0;
+  std::uint64_t directories = 0;
+  std::uint64_t others = 0;
+  std::uint64_t files_new = 0;
+  std::uint64_t files_changed = 0;
+  std::uint64_t files_unmodified = 0;
+  std::uint64_t bytes_source = 0;  ///< Sum of file sizes.
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_new = 0;          ///< Plain bytes of chunks this snapshot added.
+  std::uint64_t bytes_stored_data = 0;  ///< Their sealed bytes in packs.
+  std::uint64_t bytes_stored_meta = 0;
+  std::uint64_t errors = 0;
+};
+
+struct Snapshot {
+  SnapshotKind kind = SnapshotKind::Files;
+  std::int64_t begun_ns = 0;
+  std::int64_t committed_ns = 0;
+  std::string host;
+  std::string user;
+  std::vector<std::string> paths;
+  std::vector<std::string> tags;  ///< Ascending, distinct.
+  std::uint64_t root_length = 0;
+  MapRoot root;
+  std::optional<SnapshotId> parent;
+  ClientId client;
+  std::uint64_t sequence = 1;
+  SnapshotId predecessor;  ///< Zero when first of its client.
+  SessionId session;
+  std::uint64_t audit_round = 0;
+  SnapshotStats stats;
+  std::string program;
+  bool incomplete = false;
+};
+
+struct SealedSnapshot {
+  SnapshotId id;
+  Bytes body;
+};
+
+/// Body with signature, and the id that follows from it.
+SealedSnapshot encode_snapshot(const KeySet& keys, const RepositoryId& repository,
+                               const Snapshot& snapshot);
+
+/// Errors: Corrupt (also when the id does not fit the body), AuthFailed (signature), Unsupported.
+Result<Snapshot> decode_snapshot(const KeySet& keys, const RepositoryId& repository,
+                                 const SnapshotId& id, ByteView body);
+
+}  // namespace pagevault::repo
