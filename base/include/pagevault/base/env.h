@@ -88,7 +88,8 @@ class File {
   /// Makes the content durable (fdatasync and the size).
   virtual Status sync() = 0;
   virtual Status truncate(std::uint64_t size) = 0;
-  /// Reserves `size` bytes; ok when the file system cannot. NoSpace is an error.
+  /// Reserves space for `size` bytes without changing the file's size; ok when the file system
+  /// cannot. NoSpace is an error.
   virtual Status preallocate(std::uint64_t size) = 0;
   virtual Result<FileInfo> info() = 0;
   /// The ranges that hold data, ascending (SEEK_DATA/SEEK_HOLE); the whole file when the file
@@ -111,12 +112,12 @@ enum class OpenMode : std::uint8_t {
   ReadWrite,        ///< An existing file.
 };
 
-/// Owner, mode and times to set; absent ones stay.
+/// Owner, mode and times to set; absent ones stay. A symbolic link has no mode: it is not changed.
 struct MetadataChange {
-  std::optional<std::uint32_t> mode;
-  std::optional<std::uint32_t> uid;
-  std::optional<std::uint32_t> gid;
-  std::optional<std::int64_t> mtime_ns;
+  std::optional<std::uint32_t> mode = {};
+  std::optional<std::uint32_t> uid = {};
+  std::optional<std::uint32_t> gid = {};
+  std::optional<std::int64_t> mtime_ns = {};
 };
 
 /// An open directory. `name` is always one component. Thread-safe.
@@ -138,7 +139,7 @@ class Dir {
   virtual Status make_symlink(std::string_view name, std::string_view target) = 0;
   /// A second name for `from`/`from_name`, which must not be a directory. Never follows links.
   virtual Status make_hard_link(Dir& from, std::string_view from_name, std::string_view name) = 0;
-  /// FIFO, socket or device node.
+  /// FIFO, socket or device node, of mode 0600 until set_metadata. InvalidArgument for other types.
   virtual Status make_node(std::string_view name, const FileInfo& what) = 0;
   virtual Status remove_file(std::string_view name) = 0;
   virtual Status remove_dir(std::string_view name) = 0;
@@ -150,7 +151,7 @@ class Dir {
   virtual Status sync() = 0;
   /// Of the thing named, not of what it points to. "" names the directory itself.
   virtual Status set_metadata(std::string_view name, const MetadataChange& change) = 0;
-  /// Ascending by name; empty where the file system has none.
+  /// Ascending by name; empty where the file system has none. "" names the directory itself.
   virtual Result<std::vector<Xattr>> xattrs(std::string_view name) = 0;
   virtual Status set_xattr(std::string_view name, const Xattr& xattr) = 0;
   /// Bytes free to this user on the file system.
