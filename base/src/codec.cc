@@ -66,8 +66,10 @@ Error Decoder::corrupt(std::string_view problem) const {
 }
 
 Result<ByteView> Decoder::raw(std::size_t count) {
-  if (count > remaining())
+  if (count > remaining()) {
+    missing_ = count - remaining();
     return corrupt(fmt::format("needs {} bytes, has {}", count, remaining()));
+  }
   const ByteView out = input_.subspan(position_, count);
   position_ += count;
   return out;

@@ -74,6 +74,9 @@ class Decoder {
   std::size_t remaining() const { return input_.size() - position_; }
   std::size_t position() const { return position_; }
   bool at_end() const { return remaining() == 0; }
+  /// Bytes, at least, by which the input was too short for what failed; 0 when it was something
+  /// else. A reader of a stream waits for more instead of calling it damage.
+  std::size_t missing() const { return missing_; }
   /// Corrupt unless everything was consumed.
   Status finish() const;
   /// A Corrupt error that names what is decoded and the position.
@@ -83,6 +86,7 @@ class Decoder {
   ByteView input_;
   std::string_view what_;
   std::size_t position_ = 0;
+  std::size_t missing_ = 0;
 };
 
 }  // namespace pagevault

@@ -30,7 +30,10 @@ bool is_valid_entry_name(std::string_view name);
 
 /// Appends the first byte of every directory stream.
 void begin_directory_stream(Encoder& out);
-/// Appends one entry. Preconditions: valid name, lengths within the format's limits.
+/// InvalidArgument, naming the limit, when the format cannot hold `entry` (a file system may allow
+/// more attributes than we do).
+Status check_entry(const Entry& entry);
+/// Appends one entry. Precondition (checked): check_entry(entry).
 void encode_entry(Encoder& out, const Entry& entry);
 
 /// Reads a directory stream that arrives in pieces: feed bytes, take entries, keep what is left.
@@ -46,6 +49,7 @@ class DirectoryStreamParser {
  private:
   Bytes buffer_;
   std::size_t position_ = 0;
+  std::size_t wanted_ = 0;  // Do not try again before the buffer is this long.
   bool begun_ = false;
   std::string last_name_;
 };

@@ -24,17 +24,21 @@ struct Extent {
   std::uint64_t length = 0;  ///< Not zero.
   chunker::Gate gate{};
   std::uint32_t crc32c = 0;
+  bool operator==(const Extent&) const = default;
 };
 
 /// Extents of one span, in order.
 using SpanNode = std::vector<Extent>;
 
+/// Precondition (checked): what decode_span_node accepts.
 Bytes encode_span_node(const SpanNode& node);
 /// Errors: Corrupt (limits, zero lengths, more than kSpanBytes in total).
 Result<SpanNode> decode_span_node(ByteView bytes);
 std::uint64_t length_of(const SpanNode& node);
 
+/// Precondition (checked): 1..kNodesPerList nodes.
 Bytes encode_node_list(const std::vector<ChunkId>& nodes);
+/// Errors: Corrupt.
 Result<std::vector<ChunkId>> decode_node_list(ByteView bytes);
 
 /// How a stream's nodes are found. Zero ids are spans that are one hole.
@@ -47,6 +51,10 @@ struct MapRoot {
 };
 
 void encode_map_root(Encoder& out, const MapRoot& root);
+/// Form and limits only. Errors: Corrupt.
 Result<MapRoot> decode_map_root(Decoder& in);
+/// Corrupt unless `root` has exactly the nodes or lists that a stream of `length` bytes needs; an
+/// inline node must also add up to `length`.
+Status check_map_root(const MapRoot& root, std::uint64_t length);
 
 }  // namespace pagevault::repo
