@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "pagevault/base/codec.h"
 #include "pagevault/base/digest.h"
@@ -21,9 +23,27 @@ struct BlobEntry {
   bool operator==(const BlobEntry&) const = default;
 };
 
+/// Encoded length of an entry: id, type, encoding, two varints of 1 to 4 bytes, base.
+inline constexpr std::size_t kBlobEntryBytesMin = 32 + 1 + 1 + 1 + 1;
+inline constexpr std::size_t kBlobEntryBytesMax = 32 + 1 + 1 + 4 + 4 + 32;
+
+/// What breaks the format's rules on lengths, base and type; empty when nothing does.
+std::string_view problem_of(const BlobEntry& entry);
+
+/// Whether blobs of `type` live in packs of `content`.
+constexpr bool belongs(BlobType type, PackContent content) {
+  return (type == BlobType::Metadata) == (content == PackContent::Metadata);
+}
+
 void encode_blob_entry(Encoder& out, const BlobEntry& entry);
+/// Bytes that encode_blob_entry appends.
+std::size_t blob_entry_bytes(const BlobEntry& entry);
 /// Errors: Corrupt, Unsupported; checks limits, and that type and encoding fit.
 Result<BlobEntry> decode_blob_entry(Decoder& in);
+/// The next `count` entries, of a pack with `content`. Errors: Corrupt, Unsupported; Corrupt also
+/// when `count` is outside 1..kPackBlobsMax or more than the input can hold.
+Result<std::vector<BlobEntry>> decode_blob_entries(Decoder& in, std::uint64_t count,
+                                                   PackContent content);
 
 /// What the index says of a pack.
 struct PackInfo {
@@ -34,6 +54,10 @@ struct PackInfo {
   std::uint64_t file_bytes = 0;
   bool operator==(const PackInfo&) const = default;
 };
+
+/// File length of a pack that holds `blobs`: it follows from them, so an index that says otherwise
+/// is wrong. docs/format.md, 4.
+std::uint64_t pack_file_bytes(std::span<const BlobEntry> blobs);
 
 /// A pack with its directory.
 struct PackDirectory {

@@ -25,11 +25,16 @@ class PackWriter {
                                                     const Options& options);
   ~PackWriter();
 
-  /// Seals and appends `encoded`. `entry.stored_bytes` is filled in. Errors: Io, NoSpace.
+  /// Seals and appends `encoded`. `entry.stored_bytes` is filled in. Errors: Io, NoSpace; after
+  /// one, every later call answers with it. Precondition: !full(), and `entry` keeps the format's
+  /// rules (problem_of).
   Status add(BlobEntry entry, ByteView encoded);
 
   std::uint64_t bytes() const;  ///< Written or buffered so far.
   std::size_t blobs() const;
+  /// True when the format's limits (kPackBlobsMax, kPackBytesMax) leave no room for one more chunk.
+  /// Writers close a pack long before, at the config's pack length, unless blobs are tiny.
+  bool full() const;
   const PackId& id() const;
 
   /// Directory, padding, trailer, sync, name. After that the pack is durable. At least one blob.
@@ -58,5 +63,7 @@ struct BlobBinding {
   ChunkId base;
   std::array<std::byte, 136> bytes() const;
 };
+/// The binding of the blob at `where`.
+BlobBinding blob_binding(const RepositoryId& repository, const BlobLocation& where);
 
 }  // namespace pagevault::repo

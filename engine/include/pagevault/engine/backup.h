@@ -1,0 +1,71 @@
+// Takes snapshots of files and streams. docs/architecture.md, "Backup".
+
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pagevault/engine/workspace.h"
+#include "pagevault/repo/chunk_codec.h"
+
+namespace pagevault::engine {
+
+/// Reads the next bytes of a stream into `out`; 0 at its end.
+using StreamSource = std::function<Result<std::size_t>(MutableBytes out)>;
+
+struct BackupRequest {
+  std::vector<std::string> paths;  ///< Absolute, lexically normal, distinct. Files and folders.
+  std::vector<std::string>
+      excludes;  ///< Globs: with '/' against the whole path, else against names.
+  std::vector<std::string> tags;
+  std::string host;
+  std::string user;
+  std::string program;  ///< Name and version, recorded.
+  repo::Compression compression = repo::Compression::Auto;
+  bool extra_verify = true;
+  bool force = false;     ///< Do not trust metadata: read every file.
+  bool paranoid = false;  ///< Compare ids instead of gates (implies reading).
+  bool dry_run = false;
+  /// Chosen by host and paths when absent.
+  std::optional<SnapshotId> parent;
+  /// A stream instead of paths: `stream_name` is its file's name.
+  StreamSource stream;
+  std::string stream_name;
+};
+
+struct SourceError {
+  std::string path;
+  Error error;
+};
+
+struct BackupProgress {
+  std::uint64_t files_done = 0;
+  std::uint64_t bytes_done = 0;  ///< Of source, read or skipped as unchanged.
+  std::uint64_t bytes_new = 0;
+  std::string current;
+};
+
+/// Called from the thread that runs the backup.
+class BackupObserver {
+ public:
+  virtual ~BackupObserver() = default;
+  virtual void on_progress(const BackupProgress&) {}  ///< At most every 100 ms.
+  virtual void on_source_error(const SourceError&) {}
+  virtual void on_warning(const std::string&) {}
+};
+
+struct BackupReport {
+  std::optional<SnapshotId> snapshot;  ///< Nothing in a dry run.
+  std::optional<SnapshotId> parent;
+  repo::SnapshotStats stats;
+  bool incomplete = false;  ///< Some sources could not be read as they were (exit 3).
+};
+
+/// Source errors are reported and the rest goes on; repository errors end it. Errors: NotFound when
+/// no path exists at all, Cancelled, and all of WriteSession.
+Result<BackupReport> run_backup(Workspace& workspace, const BackupRequest& request,
+                                BackupObserver& observer);
+
+}  // namespace pagevault::engine

@@ -1,0 +1,43 @@
+// What every engine operation works with: an open repository, its loaded index and a reader.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "pagevault/base/cancel_token.h"
+#include "pagevault/repo/chunk_reader.h"
+#include "pagevault/repo/index_loader.h"
+#include "pagevault/repo/repository.h"
+
+namespace pagevault::engine {
+
+/// Not movable: parts point at each other. One operation at a time.
+class Workspace {
+ public:
+  /// Opens the local cache under `cache_root` (empty: in memory) and loads the index. Warnings
+  /// (cache unusable, damaged index objects) are in warnings().
+  static Result<std::unique_ptr<Workspace>> open(std::unique_ptr<repo::Repository> repository,
+                                                 const std::string& cache_root);
+
+  const repo::Repository& repository() const { return *repository_; }
+  Env& env() const { return repository_->env(); }
+  repo::ChunkIndex& index() { return *cache_.index; }
+  repo::ChunkReader& reader() { return reader_; }
+  const ClientId& client() const { return cache_.client; }
+  const repo::IndexLoad& index_load() const { return load_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  CancelToken& cancel() { return cancel_; }
+
+ private:
+  Workspace(std::unique_ptr<repo::Repository> repository, repo::LocalCache cache);
+
+  std::unique_ptr<repo::Repository> repository_;
+  repo::LocalCache cache_;
+  repo::ChunkReader reader_;
+  repo::IndexLoad load_;
+  std::vector<std::string> warnings_;
+  CancelToken cancel_;
+};
+
+}  // namespace pagevault::engine

@@ -1,0 +1,53 @@
+// Reads chunks by id: index, pack, unseal, decode. Every other place of a chunk is tried before it
+// is given up.
+
+#pragma once
+
+#include <memory>
+
+#include "pagevault/repo/chunk_codec.h"
+#include "pagevault/repo/chunk_index.h"
+#include "pagevault/repo/repository.h"
+
+namespace pagevault::repo {
+
+/// Keys of packs by id; bounded. Reads the pack's header on a miss. Thread-safe.
+class PackKeyring {
+ public:
+  PackKeyring(const Repository& repository);
+  ~PackKeyring();
+  /// Valid as long as the returned pointer is held.
+  Result<std::shared_ptr<const Aead>> aead(const PackInfo& pack);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Thread-safe. Holds a bounded cache of decoded metadata chunks.
+class ChunkReader {
+ public:
+  ChunkReader(const Repository& repository, ChunkIndex& index);
+  ~ChunkReader();
+
+  /// Plain bytes of a metadata chunk, id verified. Errors: NotFound (not in the index), Corrupt,
+  /// AuthFailed, Io.
+  Result<std::shared_ptr<const Bytes>> read_metadata(const ChunkId& id);
+  /// Plain bytes of a data chunk, id verified; not cached.
+  Result<Bytes> read_data(const ChunkId& id);
+
+  /// Decodes `sealed` (read from `where` by the caller) into `plain` (entry.plain_bytes long).
+  /// Fetches the base of a delta or dictionary when there is one. `verify_id`: hash it too.
+  Status decode(const BlobLocation& where, ByteView sealed, MutableBytes plain, bool verify_id);
+
+  ChunkIndex& index() { return *index_; }
+  const Repository& repository() const { return *repository_; }
+
+ private:
+  struct State;
+  const Repository* repository_;
+  ChunkIndex* index_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pagevault::repo
