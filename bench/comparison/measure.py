@@ -1,0 +1,45 @@
+"""Runs one command and says what it cost."""
+
+import os
+import subprocess
+import time
+
+
+class Failed(Exception):
+    """A measured command ended with an error; the text says which and what it printed."""
+
+
+def run(command, env, cwd=None):
+    """Seconds, processor seconds and peak memory of the command and the children it waited for.
+
+    The peak never reads lower than this process's own (about 20 MiB): the kernel counts the moment
+    between fork and exec. Data is therefore generated in a process of its own.
+    """
+    log = os.path.join(env["HOME"], "output")
+    with open(log, "wb") as output:
+        start = time.monotonic()
+        with subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
+                              stderr=subprocess.STDOUT) as child:
+            _, status, usage = os.wait4(child.pid, 0)
+            seconds = time.monotonic() - start
+            child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            raise Failed(f"{' '.join(command)} ended with {child.returncode}:\n{file.read()[-3000:]}")
+    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "peak_bytes": usage.ru_maxrss * 1024}
+
+
+def output_of(command, env=None):
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def usage_of(folder):
+    """Bytes of the files below folder: as their sizes say, and as the disk holds them."""
+    size = allocated = 0
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            info = os.lstat(os.path.join(directory, name))
+            size += info.st_size
+            allocated += info.st_blocks * 512
+    return {"size": size, "allocated": allocated}
