@@ -58,12 +58,10 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value)
-      : state_(std::in_place_index<0>, std::move(value)) {
-  }  // NOLINT(google-explicit-constructor): returns read as values
-  Result(Error error)
-      : state_(std::in_place_index<1>, std::move(error)) {
-  }  // NOLINT(google-explicit-constructor): returns read as errors
+  // NOLINTNEXTLINE(google-explicit-constructor): returns read as values
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): returns read as errors
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -102,9 +100,8 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() = default;
-  Result(Error error)
-      : state_(std::in_place_index<1>, std::move(error)) {
-  }  // NOLINT(google-explicit-constructor): returns read as errors
+  // NOLINTNEXTLINE(google-explicit-constructor): returns read as errors
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -137,10 +134,12 @@ inline Status ok() { return {}; }
     if (!pv_try_result) return pv_try_result.error(); \
   } while (false)
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `tmp` is a name and `decl` a declaration
 #define PV_TRY_ASSIGN_IMPL(tmp, decl, expr) \
   auto tmp = (expr);                        \
   if (!tmp) return tmp.error();             \
   decl = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 /// `PV_TRY_ASSIGN(auto pack, open(...))`: declares or assigns the value, or returns the error.
 #define PV_TRY_ASSIGN(decl, expr) PV_TRY_ASSIGN_IMPL(PV_CONCAT(pv_try_, __LINE__), decl, expr)
