@@ -5,8 +5,10 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "pagevault/base/bytes.h"
 #include "pagevault/base/result.h"
@@ -16,7 +18,8 @@ namespace pagevault::repo {
 
 enum class Cipher : std::uint8_t { Aes256Gcm = 1, XChaCha20Poly1305 = 2 };
 
-/// AES-256-GCM where the processor has it, else XChaCha20-Poly1305.
+/// AES-256-GCM where the processor has it, else XChaCha20-Poly1305
+/// (docs/adr/0004-keys-and-ciphers).
 Cipher preferred_cipher();
 /// Errors: Unsupported for an unknown number, or for AES-GCM on a processor without it.
 Result<Cipher> cipher_from_byte(std::uint8_t number);
@@ -26,7 +29,8 @@ using Commitment = std::array<std::byte, 32>;
 /// One key, ready to use. Immutable and thread-safe after creation.
 class Aead {
  public:
-  /// `key` has 32 bytes.
+  /// `key` has 32 bytes; `cipher` runs on this processor (cipher_from_byte or preferred_cipher said
+  /// so). Keeps the expanded key in guarded memory.
   Aead(Cipher cipher, SecretBytes key);
   Aead(Aead&&) noexcept;
   Aead& operator=(Aead&&) noexcept;
@@ -37,9 +41,10 @@ class Aead {
   const Commitment& commitment() const;
 
   /// Writes plain.size() + 16 bytes to `out` (exactly that size). `out` may start where `plain`
-  /// starts (in place).
+  /// starts (in place), and must not overlap it otherwise. The caller uses each counter once.
   void seal(std::uint64_t counter, ByteView plain, ByteView associated, MutableBytes out) const;
-  /// Writes sealed.size() - 16 bytes to `out`. Errors: AuthFailed; `out` is then zeroed.
+  /// Writes sealed.size() - 16 bytes to `out` (exactly that size; in place as above). Errors:
+  /// AuthFailed, also when `sealed` is shorter than a tag; `out` is then zeroed.
   Status open(std::uint64_t counter, ByteView sealed, ByteView associated, MutableBytes out) const;
 
  private:
@@ -47,7 +52,7 @@ class Aead {
   std::unique_ptr<State> state_;
 };
 
-/// H(key, label || salt): the key of one pack or object.
+/// H(key, label || salt): the key of one pack, object or slot.
 SecretBytes derive_salted_key(ByteView key32, std::string_view label, ByteView salt);
 
 /// BLAKE2b-256, keyed when `key` is not empty.

@@ -2,10 +2,11 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "pagevault/base/digest.h"
-#include "pagevault/chunker/stream_chunker.h"
+#include "pagevault/chunker/chunk_sizes.h"
 #include "pagevault/repo/format.h"
 
 namespace pagevault::repo {
@@ -13,15 +14,16 @@ namespace pagevault::repo {
 struct Config {
   RepositoryId id;
   std::int64_t created_ns = 0;
-  chunker::ChunkSizes stream_sizes{.min = 16 * 1024, .target = 64 * 1024, .max = 256 * 1024};
-  chunker::ChunkSizes page_sizes{.min = 32 * 1024, .target = 64 * 1024, .max = 128 * 1024};
-  std::uint32_t pack_bytes = 32 * 1024 * 1024;
+  chunker::ChunkSizes stream_sizes = chunker::kStreamChunkSizes;
+  chunker::ChunkSizes page_sizes = chunker::kPageChunkSizes;
+  std::uint32_t pack_bytes = 32 * kMiB;  ///< A writer closes a pack here; 16..64 MiB.
   KeyMode data_key_mode = KeyMode::Derived;
-  std::string label;
+  std::string label;  ///< Untrusted text: escape it before printing (S17).
 };
 
 Bytes encode_config(const Config& config);
-/// Errors: Corrupt, Unsupported (features, key mode sealed, span length).
+/// Errors: Corrupt (also sizes outside their bounds), Unsupported (unknown critical field,
+/// features, chunker kind, span length, key mode sealed).
 Result<Config> decode_config(ByteView body);
 
 }  // namespace pagevault::repo

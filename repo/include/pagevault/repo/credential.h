@@ -3,7 +3,6 @@
 
 #pragma once
 
-#include <string_view>
 #include <variant>
 
 #include "pagevault/base/secret.h"
@@ -20,11 +19,13 @@ using Credential = std::variant<Passphrase, KeyFileSecret>;
 
 /// `pagevault-key-1:...` line, with line feed.
 SecretBytes format_key_file(const KeyFileSecret& secret);
-/// Errors: InvalidArgument, never with the content in the message.
+/// The line feed may be missing; everything else is exactly what format_key_file writes. Errors:
+/// InvalidArgument, never with the content in the message.
 Result<KeyFileSecret> parse_key_file(ByteView text);
 
-/// `pagevault-master-1:...` line of a paper key; white space anywhere is tolerated when parsing.
+/// `pagevault-master-1:...` line of a paper key, with line feed. `master32`: the master secret.
 SecretBytes format_paper_key(ByteView master32);
+/// Typed by hand: white space anywhere and capitals are tolerated. Errors as parse_key_file.
 Result<SecretBytes> parse_paper_key(ByteView text);
 
 }  // namespace pagevault::repo

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 
 #include "pagevault/base/secret.h"
 #include "pagevault/chunker/chunk_id.h"
@@ -19,7 +20,7 @@ using SnapshotIdKey = SecretKey<struct SnapshotIdRole>;
 /// Immutable after derive(); shared by reference. Thread-safe.
 class KeySet {
  public:
-  static KeySet derive(MasterSecret master);
+  static KeySet derive(MasterSecret master) { return KeySet(std::move(master)); }
 
   const MasterSecret& master() const { return master_; }
   const chunker::DataIdKey& data_id() const { return data_id_; }
@@ -35,11 +36,12 @@ class KeySet {
   /// Key of a sealed object.
   Aead object_aead(ObjectType type, Cipher cipher, ByteView salt32) const;
 
-  std::array<std::byte, 32> signer_public() const;
+  /// Ed25519: the repository's own signer.
+  const std::array<std::byte, 32>& signer_public() const { return sign_public_; }
   std::array<std::byte, 64> sign(ByteView message) const;
 
  private:
-  KeySet(MasterSecret master, chunker::GateKey gate);
+  explicit KeySet(MasterSecret master);
 
   MasterSecret master_;
   chunker::DataIdKey data_id_;
@@ -49,7 +51,7 @@ class KeySet {
   chunker::CutKey cut_;
   SecretBytes data_pack_;
   SecretBytes meta_pack_;
-  SecretBytes object_keys_;  // 8 x 32 bytes, by object type.
+  SecretBytes object_keys_;  // 7 x 32 bytes, by object type.
   SecretBytes sign_secret_;  // 64 bytes, Ed25519.
   std::array<std::byte, 32> sign_public_{};
 };

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <string>
+#include <array>
 
 #include "pagevault/base/digest.h"
 #include "pagevault/base/env.h"
@@ -17,13 +17,19 @@ struct ObjectPlace {
   std::array<std::byte, 32> id{};  ///< Zero for Config.
 };
 
-/// Seals `body` with a fresh salt from `env`.
-Bytes seal_object(Env& env, const KeySet& keys, const ObjectPlace& place, ByteView body);
+/// Bytes an object is longer than its body.
+inline constexpr std::size_t kSealedObjectOverhead = 112;
 
-/// The body. Errors: Corrupt (magic, lengths, checksum, reserved bits), Unsupported (version,
-/// cipher), AuthFailed (wrong repository, place, key, or forged).
+/// Seals `body` (at most kSealedBodyBytesMax) with a fresh salt from `env`.
+Bytes seal_object(Env& env, const KeySet& keys, const ObjectPlace& place, ByteView body,
+                  Cipher cipher = preferred_cipher());
+
+/// The body. Errors, in this order: Corrupt (magic, checksum), Unsupported (version, flags,
+/// cipher), Corrupt (lengths), AuthFailed (wrong type, repository, id or key, or forged).
 Result<Bytes> open_object(const KeySet& keys, const ObjectPlace& place, ByteView object);
 
+/// XXH3 of `content`, the checksum at the end of every object: a scrub needs no key.
+std::uint64_t object_checksum(ByteView content);
 /// Verifies the unkeyed checksum at the end of a sealed object or key slot. Errors: Corrupt.
 Status verify_checksum(ByteView object);
 

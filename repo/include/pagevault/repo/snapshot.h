@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@ namespace pagevault::repo {
 
 enum class SnapshotKind : std::uint8_t { Files = 1, Sqlite = 2, Postgres = 3, Stream = 4 };
 
+/// Counts and bytes for people; nothing depends on them.
 struct SnapshotStats {
   std::uint64_t files = 0;
   std::uint64_t directories = 0;
@@ -26,6 +29,7 @@ struct SnapshotStats {
   std::uint64_t bytes_stored_data = 0;  ///< Their sealed bytes in packs.
   std::uint64_t bytes_stored_meta = 0;
   std::uint64_t errors = 0;
+  bool operator==(const SnapshotStats&) const = default;
 };
 
 struct Snapshot {
@@ -46,7 +50,7 @@ struct Snapshot {
   std::uint64_t audit_round = 0;
   SnapshotStats stats;
   std::string program;
-  bool incomplete = false;
+  bool incomplete = false;  ///< Some sources could not be read (exit code 3).
 };
 
 struct SealedSnapshot {
@@ -54,11 +58,14 @@ struct SealedSnapshot {
   Bytes body;
 };
 
-/// Body with signature, and the id that follows from it.
+/// Body with signature, and the id that follows from it. Tags are ascending and distinct (checked:
+/// our bug otherwise).
 SealedSnapshot encode_snapshot(const KeySet& keys, const RepositoryId& repository,
                                const Snapshot& snapshot);
 
-/// Errors: Corrupt (also when the id does not fit the body), AuthFailed (signature), Unsupported.
+/// Errors: Corrupt (also when the id does not fit the body), AuthFailed (signer or signature),
+/// Unsupported (unknown critical field, signer kind or snapshot kind). Nothing of an unsigned body
+/// is parsed but the lengths around the signature.
 Result<Snapshot> decode_snapshot(const KeySet& keys, const RepositoryId& repository,
                                  const SnapshotId& id, ByteView body);
 
