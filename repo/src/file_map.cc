@@ -198,6 +198,7 @@ Result<MapRoot> decode_map_root(Decoder& in) {
       return root;
     case MapRoot::Form::Inline: {
       PV_TRY_ASSIGN(const ByteView node, in.str(kInlineNodeBytesMax));
+      if (node.empty()) return in.corrupt("an inline node without bytes");
       root.inline_node = to_bytes(node);
       return root;
     }
