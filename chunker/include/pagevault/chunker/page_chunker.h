@@ -36,7 +36,7 @@ struct Xxh3Kernel;
 ///      cuts, except for the one hash value 2^64 - 1.)
 /// A rest shorter than a page at the end of the input belongs to the last chunk: cut 4 is not made
 /// when only such a rest would follow.
-/// With 32/64/128 KiB the mean on random data is 60..66 KiB for pages of 512 bytes to 64 KiB.
+/// With 32/64/128 KiB the mean on random data is 60..69 KiB for pages of 512 bytes to 64 KiB.
 class PageChunker {
  public:
   /// Errors: InvalidArgument: check_chunk_sizes; page_size not a power of two in 512..65536 or

@@ -19,6 +19,8 @@
 
 namespace pagevault::chunker {
 
+struct GearTable;
+
 /// Finds chunk boundaries. Immutable and thread-safe; one serves all streams. Moves only.
 ///
 /// Kind 1, exactly. Let G be 256 u64 derived from the key, and for a position p (a chunk of length
@@ -46,7 +48,7 @@ class StreamChunker {
   StreamChunker(SecretBytes gear, ChunkSizes sizes);
 
   SecretBytes gear_;  // Holds a GearTable, which `table_` points to.
-  const struct GearTable* table_;
+  const GearTable* table_;
   ChunkSizes sizes_;
   std::size_t loose_from_;  // First length with the loose test.
   std::uint64_t threshold_strict_;

@@ -1,0 +1,7 @@
+#include "xxh3_kernel_body.h"
+
+namespace pagevault::chunker {
+
+const Xxh3Kernel kXxh3Baseline = {"baseline", hash64, hash128};
+
+}  // namespace pagevault::chunker

@@ -1,0 +1,122 @@
+#include "pagevault/pgsupport/relation_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <optional>
+
+#include "pagevault/base/codec.h"
+
+namespace pagevault::pgsupport {
+namespace {
+
+constexpr std::array<std::string_view, 3> kForkSuffixes = {"_fsm", "_vm", "_init"};
+
+// Takes a number without sign or leading zeros off the front of `text`; false when there is none or
+// it does not fit 32 bits.
+bool take_number(std::string_view& text, std::uint32_t lowest) {
+  std::uint32_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || value < lowest) return false;
+  if (text.front() == '0' && stop != text.data() + 1) return false;
+  text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+  return true;
+}
+
+bool is_oid(std::string_view text) { return take_number(text, 1) && text.empty(); }
+
+// `[t<backend>_]<relfilenode>[_fsm|_vm|_init][.<segment>]`
+bool is_relation_name(std::string_view name) {
+  if (name.starts_with('t')) {  // Backend numbers start at 0 since PostgreSQL 17.
+    name.remove_prefix(1);
+    if (!take_number(name, 0) || !name.starts_with('_')) return false;
+    name.remove_prefix(1);
+  }
+  if (!take_number(name, 1)) return false;
+  for (const std::string_view suffix : kForkSuffixes) {
+    if (name.starts_with(suffix)) {
+      name.remove_prefix(suffix.size());
+      break;
+    }
+  }
+  if (!name.starts_with('.')) return name.empty();
+  name.remove_prefix(1);
+  return take_number(name, 1) && name.empty();
+}
+
+// The part up to the next '/', which is taken off with it; all of it when there is none.
+std::string_view take_component(std::string_view& path) {
+  const std::size_t length = std::min(path.find('/'), path.size());
+  const std::string_view component = path.substr(0, length);
+  path.remove_prefix(std::min(length + 1, path.size()));
+  return component;
+}
+
+// Where the fields of the layouts are that we know (PostgreSQL's pg_control.h on 64-bit builds).
+constexpr std::size_t kControlVersionAt = 8;
+constexpr std::size_t kBlockSizeAt = 216;
+
+// Offset of the CRC, which covers all bytes before it; nothing for versions not verified here.
+std::optional<std::size_t> crc_offset(std::uint32_t control_version) {
+  switch (control_version) {
+    case 1300:  // PostgreSQL 13 to 16.
+    case 1700:
+      return 288;
+    case 1800:
+      return 292;
+    default:
+      return std::nullopt;
+  }
+}
+
+// CRC-32C bit by bit: it runs once a backup, over less than 300 bytes.
+std::uint32_t crc32c(ByteView bytes) {
+  constexpr std::uint32_t kPolynomialReflected = 0x82F63B78;
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const std::byte value : bytes) {
+    crc ^= std::to_integer<std::uint32_t>(value);
+    for (int bit = 0; bit < 8; ++bit)
+      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomialReflected : 0);
+  }
+  return ~crc;
+}
+
+Error corrupt(std::string_view problem) {
+  return {ErrorCode::Corrupt, fmt::format("{}: {}", kControlFile, problem)};
+}
+
+}  // namespace
+
+bool is_relation_file(std::string_view path) {
+  const std::string_view top = take_component(path);
+  if (top == "pg_tblspc") {
+    if (!is_oid(take_component(path))) return false;
+    const std::string_view version = take_component(path);
+    if (!version.starts_with("PG_") || version.size() == 3) return false;
+  } else if (top != "base" && top != "global") {
+    return false;
+  }
+  if (top != "global" && !is_oid(take_component(path))) return false;
+  return is_relation_name(path);
+}
+
+Result<std::uint32_t> block_size_from_control(ByteView pg_control) {
+  if (pg_control.size() < kControlVersionAt + 4) return corrupt("too short");
+  const auto crc_at = crc_offset(load_le32(pg_control.subspan(kControlVersionAt)));
+  if (!crc_at) return kBlockSizeDefault;
+  if (pg_control.size() < *crc_at + 4) return corrupt("shorter than its layout");
+  if (crc32c(pg_control.first(*crc_at)) != load_le32(pg_control.subspan(*crc_at))) {
+    return corrupt("checksum mismatch");
+  }
+  const std::uint32_t size = load_le32(pg_control.subspan(kBlockSizeAt));
+  if (!std::has_single_bit(size) || size < 1024 || size > 32768) {
+    return corrupt(fmt::format("impossible block size {}", size));
+  }
+  return size;
+}
+
+}  // namespace pagevault::pgsupport
