@@ -14,7 +14,7 @@ namespace pagevault::repo {
 /// Keys of packs by id; bounded. Reads the pack's header on a miss. Thread-safe.
 class PackKeyring {
  public:
-  PackKeyring(const Repository& repository);
+  explicit PackKeyring(const Repository& repository);
   ~PackKeyring();
   /// Valid as long as the returned pointer is held.
   Result<std::shared_ptr<const Aead>> aead(const PackInfo& pack);
@@ -44,6 +44,11 @@ class ChunkReader {
   const Repository& repository() const { return *repository_; }
 
  private:
+  // `as_base_of`: the blob that builds on this chunk, whose depth is limited; or null.
+  Result<Bytes> read_chunk(BlobType type, const ChunkId& id, const BlobEntry* as_base_of);
+  Result<Bytes> read_at(const BlobLocation& where);
+  Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
+
   struct State;
   const Repository* repository_;
   ChunkIndex* index_;

@@ -22,7 +22,7 @@ inline constexpr std::size_t kKeySlotTextBytesMax = 100;
 /// Cost of a passphrase slot. Bounds every reader and writer enforces (S13): 1..64 passes,
 /// 8 MiB..2 GiB.
 struct Argon2Cost {
-  std::uint32_t passes = 18;  ///< About 0.3 s with 64 MiB; docs/adr/0004-keys-and-ciphers.md.
+  std::uint32_t passes = 16;  ///< About 0.3 s with 64 MiB; docs/adr/0004-keys-and-ciphers.md.
   std::uint64_t memory_bytes = 64 * kMiB;
 };
 

@@ -1,0 +1,396 @@
+#include "pagevault/repo/write_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <unordered_set>
+
+#include "pagevault/base/object_pool.h"
+#include "pagevault/repo/pack_writer.h"
+
+namespace pagevault::repo {
+
+namespace {
+
+// Bounds on memory: a pack is closed at this many blobs however small they are, and an index object
+// is written when this many wait. Both keep what is claimed but not yet in the index small.
+constexpr std::size_t kBlobsPerPack = 16'384;
+constexpr std::size_t kBlobsPerIndexObject = 65'536;
+// A dry run never writes the index, so its set of seen chunks must end somewhere; beyond it,
+// repeated chunks are counted again.
+constexpr std::size_t kDryRunClaimsMax = 4'000'000;
+constexpr std::int64_t kHeartbeatNs = 5LL * 60 * 1'000'000'000;
+
+struct Scratch {
+  explicit Scratch(Compression compression) : encoder(compression) {}
+  ChunkEncoder encoder;
+  ChunkDecoder decoder;
+  Bytes decoded;
+};
+
+PackContent content_of(BlobType type) {
+  return type == BlobType::Metadata ? PackContent::Metadata : PackContent::Data;
+}
+
+// The pack that chunks of one content go into now.
+struct Lane {
+  std::mutex mutex;
+  std::unique_ptr<PackWriter> writer;  // Guarded by mutex.
+};
+
+}  // namespace
+
+struct WriteSession::State {
+  State(const Repository& r, ChunkIndex& i, const Options& o)
+      : repository(r), index(i), options(o), cipher(preferred_cipher()) {}
+
+  // Immutable after begin.
+  const Repository& repository;
+  ChunkIndex& index;
+  const Options options;
+  const Cipher cipher;
+  SessionId session;
+  std::unordered_set<PackId> lost;
+
+  ObjectPool<Scratch> scratch;
+  std::array<Lane, 2> lanes;  // Data, metadata.
+
+  std::mutex claims_mutex;
+  std::unordered_set<ChunkId> claims;  // Put in this session, not yet in the index.
+
+  std::mutex failure_mutex;
+  std::optional<Error> failure;  // Guarded by failure_mutex: the first error, for ever (F8.2).
+
+  // Touched only by tasks of `publisher`, one at a time.
+  IndexObject pending;
+  std::size_t pending_blobs = 0;
+
+  // Touched only by the thread that runs the backup.
+  std::uint64_t heartbeats = 0;
+  std::int64_t last_heartbeat_ns = 0;
+  std::vector<ObjectName> announcements;
+
+  std::atomic<std::uint64_t> chunks_new{0};
+  std::atomic<std::uint64_t> bytes_new{0};
+  std::atomic<std::uint64_t> bytes_stored_data{0};
+  std::atomic<std::uint64_t> bytes_stored_meta{0};
+
+  // Syncs packs while workers go on. Last member: its tasks use all of the above.
+  std::unique_ptr<Executor> publisher;
+
+  Env& env() const { return repository.env(); }
+  Lane& lane(PackContent content) { return lanes[content == PackContent::Data ? 0 : 1]; }
+
+  Status failed();
+  Error fail(const Error& error);
+  bool claim(const ChunkId& id);
+  Result<bool> in_usable_pack(const ChunkId& id);
+  Status store(BlobType type, const ChunkId& id, ByteView plain);
+  Status verify(Scratch& scratch, const Encoded& encoded, ByteView plain);
+  Status append(const BlobEntry& entry, ByteView encoded);
+  void publish(std::unique_ptr<PackWriter> writer);
+  Status finish_pack(PackWriter& writer);
+  Status write_index_object();
+  Status flush();
+  Status prove_packs();
+  Status refuse_foreign_collector();
+  Status announce();
+  Status chain(Snapshot& snapshot);
+};
+
+// ---- errors ---------------------------------------------------------------------------------
+
+Status WriteSession::State::failed() {
+  const std::lock_guard lock(failure_mutex);
+  if (failure) return *failure;
+  return ok();
+}
+
+Error WriteSession::State::fail(const Error& error) {
+  const std::lock_guard lock(failure_mutex);
+  if (!failure) failure = error;
+  return *failure;
+}
+
+// ---- presence -------------------------------------------------------------------------------
+
+// True when this caller is the one to store `id`.
+bool WriteSession::State::claim(const ChunkId& id) {
+  const std::lock_guard lock(claims_mutex);
+  if (options.dry_run && claims.size() >= kDryRunClaimsMax) return !claims.contains(id);
+  return claims.insert(id).second;
+}
+
+Result<bool> WriteSession::State::in_usable_pack(const ChunkId& id) {
+  if (lost.empty()) return index.contains(id);
+  PV_TRY_ASSIGN(const auto places, index.find(id));
+  return std::any_of(places.begin(), places.end(),
+                     [&](const BlobLocation& place) { return !lost.contains(place.pack.id); });
+}
+
+// ---- storing one chunk ----------------------------------------------------------------------
+
+Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteView plain) {
+  if (encoded.encoding == Encoding::Raw) return ok();
+  used.decoded.resize(plain.size());
+  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, {}, used.decoded));
+  if (!std::equal(plain.begin(), plain.end(), used.decoded.begin())) {
+    return Error(ErrorCode::Corrupt, "decodes to other bytes");
+  }
+  return ok();
+}
+
+Status WriteSession::State::store(BlobType type, const ChunkId& id, ByteView plain) {
+  const auto used = scratch.borrow([&] { return std::make_unique<Scratch>(options.compression); });
+  PV_TRY_ASSIGN(const Encoded encoded, used->encoder.encode(plain));
+  if (options.extra_verify) {
+    const Status verified = verify(*used, encoded, plain);
+    if (!verified) {
+      return Error(ErrorCode::Corrupt, fmt::format("chunk {}: {} right after it was compressed: "
+                                                   "memory, CPU or library fault",
+                                                   id.hex(8), verified.error().message()));
+    }
+  }
+  BlobEntry entry;
+  entry.id = id;
+  entry.type = type;
+  entry.encoding = encoded.encoding;
+  entry.plain_bytes = static_cast<std::uint32_t>(plain.size());
+  entry.stored_bytes = static_cast<std::uint32_t>(encoded.bytes.size() + kTagBytes);
+  auto& stored = type == BlobType::Metadata ? bytes_stored_meta : bytes_stored_data;
+  stored.fetch_add(entry.stored_bytes, std::memory_order_relaxed);
+  chunks_new.fetch_add(1, std::memory_order_relaxed);
+  bytes_new.fetch_add(plain.size(), std::memory_order_relaxed);
+  return options.dry_run ? ok() : append(entry, encoded.bytes);
+}
+
+Status WriteSession::State::append(const BlobEntry& entry, ByteView encoded) {
+  const PackContent content = content_of(entry.type);
+  Lane& into = lane(content);
+  std::unique_ptr<PackWriter> full;
+  {
+    const std::lock_guard lock(into.mutex);
+    if (!into.writer) {
+      PV_TRY_ASSIGN(into.writer, PackWriter::create(env(), repository.store(), repository.keys(),
+                                                    {.content = content,
+                                                     .cipher = cipher,
+                                                     .repository = repository.config().id}));
+    }
+    PV_TRY(into.writer->add(entry, encoded));
+    if (into.writer->bytes() >= repository.config().pack_bytes ||
+        into.writer->blobs() >= kBlobsPerPack) {
+      full = std::move(into.writer);
+    }
+  }
+  if (full) publish(std::move(full));
+  return ok();
+}
+
+// ---- publishing -----------------------------------------------------------------------------
+
+void WriteSession::State::publish(std::unique_ptr<PackWriter> writer) {
+  // std::function needs a copyable task: both owners are this task and its copies in the queue.
+  const std::shared_ptr<PackWriter> shared = std::move(writer);
+  publisher->submit([this, shared] {
+    if (!failed()) return;
+    const Status finished = finish_pack(*shared);
+    if (!finished) fail(finished.error());
+  });
+}
+
+Status WriteSession::State::finish_pack(PackWriter& writer) {
+  PV_TRY_ASSIGN(PackDirectory pack, writer.finish());
+  pending_blobs += pack.blobs.size();
+  pending.packs.push_back(std::move(pack));
+  return pending_blobs >= kBlobsPerIndexObject ? write_index_object() : ok();
+}
+
+Status WriteSession::State::write_index_object() {
+  if (pending.packs.empty()) return ok();
+  IndexId index_id;
+  env().random(index_id.bytes);
+  PV_TRY(repository.put_object({ObjectType::Index, index_id.hex()}, encode_index_object(pending)));
+  PV_TRY(index.apply(index_id, pending));
+  {
+    const std::lock_guard lock(claims_mutex);
+    for (const PackDirectory& pack : pending.packs) {
+      for (const BlobEntry& blob : pack.blobs) claims.erase(blob.id);
+    }
+  }
+  pending = {};
+  pending_blobs = 0;
+  return ok();
+}
+
+// Everything put so far is durable and in the index when this returns.
+Status WriteSession::State::flush() {
+  for (Lane& each : lanes) {
+    std::unique_ptr<PackWriter> writer;
+    {
+      const std::lock_guard lock(each.mutex);
+      writer = std::move(each.writer);
+    }
+    if (writer) publish(std::move(writer));
+  }
+  publisher->submit([this] {
+    if (!failed()) return;
+    const Status written = write_index_object();
+    if (!written) fail(written.error());
+  });
+  publisher->wait_idle();
+  return failed();
+}
+
+// ---- commit ---------------------------------------------------------------------------------
+
+Status WriteSession::State::refuse_foreign_collector() {
+  PV_TRY_ASSIGN(const Listing gc, repository.store().list(ObjectType::Gc));
+  if (gc.objects.empty()) return ok();
+  return Error(ErrorCode::Unsupported,
+               "a newer pagevault collects garbage in this repository; update this program");
+}
+
+// Every pack that the index knows and that was there at the start is still there (I6). A listing
+// may lag behind on a network file system, so a missing name is looked at once more (F3.3).
+Status WriteSession::State::prove_packs() {
+  PV_TRY_ASSIGN(const PackPresence packs, list_packs(repository));
+  std::vector<PackInfo> doubtful;
+  PV_TRY(index.for_each_pack([&](const PackInfo& pack) {
+    const auto found = packs.find(pack.id);
+    const bool there = found != packs.end() && found->second == pack.file_bytes;
+    if (!there && !lost.contains(pack.id)) doubtful.push_back(pack);
+  }));
+  for (const PackInfo& pack : doubtful) {
+    const ObjectName name{ObjectType::Pack, pack.id.hex()};
+    const auto info = repository.store().stat(name);
+    if (info && info->bytes == pack.file_bytes) continue;
+    return Error(ErrorCode::Corrupt, object_path(name) +
+                                         " vanished while the backup ran; no "
+                                         "snapshot was made");
+  }
+  return ok();
+}
+
+// Continues this client's chain: sequence and predecessor (S5).
+Status WriteSession::State::chain(Snapshot& snapshot) {
+  PV_TRY_ASSIGN(const SnapshotListing listing, repository.list_snapshots());
+  snapshot.sequence = 1;
+  snapshot.predecessor = {};
+  for (const StoredSnapshot& stored : listing.snapshots) {
+    if (stored.snapshot.client != snapshot.client) continue;
+    if (stored.snapshot.sequence < snapshot.sequence) continue;
+    snapshot.sequence = stored.snapshot.sequence + 1;
+    snapshot.predecessor = stored.id;
+  }
+  return ok();
+}
+
+Status WriteSession::State::announce() {
+  SessionRecord record{.session = session,
+                       .heartbeat = heartbeats++,
+                       .time_ns = env().now_ns(),
+                       .host = env().host_name(),
+                       .process_id = env().process_id()};
+  SessionId object;
+  env().random(object.bytes);
+  const ObjectName name{ObjectType::Session, object.hex()};
+  announcements.push_back(name);
+  last_heartbeat_ns = env().monotonic_ns();
+  return repository.put_object(name, encode_session(record));
+}
+
+// ---- the public face ------------------------------------------------------------------------
+
+WriteSession::WriteSession() = default;
+
+Result<std::unique_ptr<WriteSession>> WriteSession::begin(const Repository& repository,
+                                                          ChunkIndex& index,
+                                                          const Options& options) {
+  std::unique_ptr<WriteSession> session(new WriteSession());
+  session->state_ = std::make_unique<State>(repository, index, options);
+  State& state = *session->state_;
+  state.env().random(state.session.bytes);
+  state.publisher = state.env().make_executor(1, 2);
+  if (!options.dry_run) PV_TRY(state.announce());
+  PV_TRY_ASSIGN(const PackPresence packs, list_packs(repository));
+  PV_TRY(index.for_each_pack([&](const PackInfo& pack) {
+    const auto found = packs.find(pack.id);
+    if (found == packs.end() || found->second != pack.file_bytes) state.lost.insert(pack.id);
+  }));
+  return session;
+}
+
+WriteSession::~WriteSession() {
+  state_->publisher->wait_idle();
+  for (const ObjectName& name : state_->announcements) {
+    state_->repository.store().remove(name).ignore("a dead session only delays the collector");
+  }
+}
+
+Result<PutResult> WriteSession::put(BlobType type, ByteView plain) {
+  PV_TRY(state_->failed());
+  const ChunkId id = state_->repository.keys().chunk_id(type, plain);
+  const auto known = state_->in_usable_pack(id);
+  if (!known) return state_->fail(known.error());
+  if (*known || !state_->claim(id)) return PutResult{id, false};
+  const Status stored = state_->store(type, id, plain);
+  if (!stored) return state_->fail(stored.error());
+  return PutResult{id, true};
+}
+
+Result<bool> WriteSession::is_present(const ChunkId& id) {
+  {
+    const std::lock_guard lock(state_->claims_mutex);
+    if (state_->claims.contains(id)) return true;
+  }
+  return state_->in_usable_pack(id);
+}
+
+bool WriteSession::has_lost_packs() const { return !state_->lost.empty(); }
+
+Result<SnapshotId> WriteSession::commit(Snapshot snapshot) {
+  PV_CHECK(!state_->options.dry_run);
+  PV_TRY(state_->flush());
+  PV_TRY(state_->refuse_foreign_collector());
+  PV_TRY(state_->prove_packs());
+  PV_TRY(state_->chain(snapshot));
+  snapshot.session = state_->session;
+  snapshot.committed_ns = state_->env().now_ns();
+  const SessionTotals sums = totals();
+  snapshot.stats.bytes_new = sums.bytes_new;
+  snapshot.stats.bytes_stored_data = sums.bytes_stored_data;
+  snapshot.stats.bytes_stored_meta = sums.bytes_stored_meta;
+  const SealedSnapshot sealed =
+      encode_snapshot(state_->repository.keys(), state_->repository.config().id, snapshot);
+  const ObjectName name{ObjectType::Snapshot, sealed.id.hex()};
+  PV_TRY(state_->repository.put_object(name, sealed.body));
+  state_->index.flush().ignore("the cache is a hint; the next run applies what is missing");
+  return sealed.id;
+}
+
+Status WriteSession::keep_alive() {
+  PV_TRY(state_->failed());
+  if (state_->options.dry_run) return ok();
+  if (state_->env().monotonic_ns() - state_->last_heartbeat_ns < kHeartbeatNs) return ok();
+  // What was published so far becomes findable, so that an interrupted run need not be repeated.
+  state_->publisher->submit([state = state_.get()] {
+    if (!state->failed()) return;
+    const Status written = state->write_index_object();
+    if (!written) state->fail(written.error());
+  });
+  return state_->announce();
+}
+
+SessionTotals WriteSession::totals() const {
+  return {.chunks_new = state_->chunks_new.load(std::memory_order_relaxed),
+          .bytes_new = state_->bytes_new.load(std::memory_order_relaxed),
+          .bytes_stored_data = state_->bytes_stored_data.load(std::memory_order_relaxed),
+          .bytes_stored_meta = state_->bytes_stored_meta.load(std::memory_order_relaxed)};
+}
+
+const SessionId& WriteSession::id() const { return state_->session; }
+
+}  // namespace pagevault::repo
