@@ -610,9 +610,13 @@ TEST_P(EnvConformance, TheEnvKnowsWhereItRuns) {
 
 TEST_P(EnvConformance, UserNamesAndIdsAgree) {
   const std::string name = env().user_name(0);
-  if (!name.empty()) EXPECT_EQ(env().user_id(name), 0U);
+  if (!name.empty()) {
+    EXPECT_EQ(env().user_id(name), 0U);
+  }
   const std::string group = env().group_name(0);
-  if (!group.empty()) EXPECT_EQ(env().group_id(group), 0U);
+  if (!group.empty()) {
+    EXPECT_EQ(env().group_id(group), 0U);
+  }
 }
 
 // Executor.

@@ -1,0 +1,46 @@
+// From errno to the codes env.h promises.
+
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "pagevault/base/result.h"
+
+namespace pagevault {
+
+inline ErrorCode error_code_of(int number) {
+  switch (number) {
+    case ENOENT:
+      return ErrorCode::NotFound;
+    case EEXIST:
+      return ErrorCode::AlreadyExists;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return ErrorCode::NoSpace;
+    default:
+      return ErrorCode::Io;
+  }
+}
+
+/// "<path>: <operation>: <what the system says>". Paths are not escaped: the printer does that.
+inline Error system_error(int number, std::string_view path, std::string_view operation) {
+  const char* description = ::strerrordesc_np(number);
+  return {error_code_of(number), description != nullptr
+                                     ? fmt::format("{}: {}: {}", path, operation, description)
+                                     : fmt::format("{}: {}: error {}", path, operation, number)};
+}
+
+/// Calls a system call again while signals interrupt it; its last answer, with errno.
+template <class Call>
+auto uninterrupted(Call call) {
+  auto answer = call();
+  while (answer < 0 && errno == EINTR) answer = call();
+  return answer;
+}
+
+}  // namespace pagevault

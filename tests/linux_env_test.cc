@@ -1,0 +1,150 @@
+// LinuxEnv: the conformance suite over io_uring and over the thread pool, and what only a real
+// kernel shows.
+
+#include "pagevault/base/linux_env.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "env_conformance.h"
+
+namespace pagevault {
+
+namespace {
+
+/// A new directory below the temporary one; removed with everything in it.
+class ScratchDir {
+ public:
+  ScratchDir() {
+    std::string name = (std::filesystem::temp_directory_path() / "pagevault-env-XXXXXX").string();
+    PV_CHECK(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ScratchDir(const ScratchDir&) = delete;
+  ScratchDir& operator=(const ScratchDir&) = delete;
+  ~ScratchDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+EnvUnderTest make(LinuxEnvOptions options) {
+  auto scratch = std::make_shared<ScratchDir>();
+  const std::string path = scratch->path();
+  return {make_linux_env(options), path, std::move(scratch)};
+}
+
+EnvUnderTest make_with_uring() { return make({.io = LinuxEnvOptions::Io::IoUring}); }
+EnvUnderTest make_with_threads() { return make({.io = LinuxEnvOptions::Io::ThreadPool}); }
+
+INSTANTIATE_TEST_SUITE_P(Linux, EnvConformance,
+                         ::testing::Values(EnvCase{"IoUring", make_with_uring},
+                                           EnvCase{"ThreadPool", make_with_threads}),
+                         env_case_name);
+
+class LinuxEnvTest : public ::testing::Test {
+ protected:
+  ScratchDir scratch_;
+  std::unique_ptr<Env> env_ = make_linux_env();
+  std::unique_ptr<Dir> root_ = std::move(env_->open_dir(scratch_.path())).value();
+
+  std::string path(std::string_view name) const {
+    return scratch_.path() + "/" + std::string(name);
+  }
+};
+
+// covers F9.1
+TEST_F(LinuxEnvTest, SaysWhichIoItUsesAndWhy) {
+  EXPECT_EQ(make_linux_env({.io = LinuxEnvOptions::Io::ThreadPool})->io_description(),
+            "thread pool");
+  const std::string found = env_->io_description();
+  EXPECT_TRUE(found == "io_uring" || found.starts_with("thread pool (io_uring: E")) << found;
+}
+
+// covers S11
+TEST_F(LinuxEnvTest, FilesAndDirectoriesArePrivateWhateverTheUmask) {
+  for (const mode_t mask : {0000U, 0022U, 0077U, 0777U}) {
+    const mode_t before = ::umask(mask);
+    const std::string suffix = std::to_string(mask);
+    const auto file = root_->open_file("f" + suffix, OpenMode::CreateExclusive);
+    const Status dir = root_->make_dir("d" + suffix);
+    const Status node = root_->make_node("n" + suffix, {.type = FileType::Fifo});
+    ::umask(before);
+    ASSERT_TRUE(file && dir && node);
+    EXPECT_EQ(root_->stat("f" + suffix).value().mode, 0600U) << mask;
+    EXPECT_EQ(root_->stat("d" + suffix).value().mode & 0777U, 0700U) << mask;
+    EXPECT_EQ(root_->stat("n" + suffix).value().mode, 0600U) << mask;
+  }
+}
+
+TEST_F(LinuxEnvTest, DescriptorsAreClosedOnExecAndDoNotLeak) {
+  const auto open_descriptors = [] {
+    std::set<int> out;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      out.insert(std::stoi(entry.path().filename().string()));
+    }
+    return out;
+  };
+  const std::set<int> before = open_descriptors();
+  {
+    const auto file = root_->open_file("a", OpenMode::CreateExclusive);
+    const auto again = root_->open_file("a", OpenMode::Read);
+    const auto dir = env_->open_dir(scratch_.path());
+    const auto queue = env_->make_io_queue(4);
+    EXPECT_TRUE(root_->list() && root_->xattrs("a"));
+    const std::set<int> during = open_descriptors();
+    EXPECT_GE(during.size(), before.size() + 3);
+    for (const int fd : during) {
+      const int flags = ::fcntl(fd, F_GETFD);  // Fails for the one that listed the descriptors.
+      if (flags >= 0 && !before.contains(fd)) {
+        EXPECT_NE(flags & FD_CLOEXEC, 0) << fd;
+      }
+    }
+  }
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST_F(LinuxEnvTest, ReadingDoesNotTouchAccessTimes) {
+  {
+    const auto file =
+        root_->open_file("a", OpenMode::CreateExclusive).value()->write_at(0, as_bytes("content"));
+    ASSERT_TRUE(file);
+  }
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 2, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("a").c_str(), old, 0), 0);
+  Bytes out(7);
+  ASSERT_TRUE(root_->open_file("a", OpenMode::Read).value()->read_at(0, out));
+  struct stat status {};
+  ASSERT_EQ(::stat(path("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_atim.tv_sec, 1);
+}
+
+TEST_F(LinuxEnvTest, ErrorsNamePathOperationAndCause) {
+  const auto missing = root_->open_file("missing", OpenMode::Read);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message(), path("missing") + ": open: No such file or directory");
+}
+
+// covers F2.1
+TEST_F(LinuxEnvTest, AFullDeviceIsNoSpace) {
+  const auto dev = env_->open_dir("/dev");
+  ASSERT_TRUE(dev);
+  EXPECT_FALSE((*dev)->open_file("full", OpenMode::ReadWrite)) << "devices are not files";
+  const auto file = root_->open_file("a", OpenMode::CreateExclusive);
+  const Status huge = (*file)->truncate(std::uint64_t{1} << 62);
+  ASSERT_FALSE(huge);
+  EXPECT_EQ(huge.error().code(), ErrorCode::NoSpace) << huge.error().message();
+}
+
+}  // namespace
+
+}  // namespace pagevault
