@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "pagevault/base/codec.h"
+#include "pagevault/base/crc32c.h"
 
 namespace pagevault::pgsupport {
 namespace {
@@ -71,18 +72,6 @@ std::optional<std::size_t> crc_offset(std::uint32_t control_version) {
     default:
       return std::nullopt;
   }
-}
-
-// CRC-32C bit by bit: it runs once a backup, over less than 300 bytes.
-std::uint32_t crc32c(ByteView bytes) {
-  constexpr std::uint32_t kPolynomialReflected = 0x82F63B78;
-  std::uint32_t crc = 0xFFFFFFFF;
-  for (const std::byte value : bytes) {
-    crc ^= std::to_integer<std::uint32_t>(value);
-    for (int bit = 0; bit < 8; ++bit)
-      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomialReflected : 0);
-  }
-  return ~crc;
 }
 
 Error corrupt(std::string_view problem) {
