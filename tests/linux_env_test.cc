@@ -4,14 +4,17 @@
 #include "pagevault/base/linux_env.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
 
 #include "env_conformance.h"
+#include "pagevault/base/unique_fd.h"
 
 namespace pagevault {
 
@@ -132,6 +135,51 @@ TEST_F(LinuxEnvTest, ErrorsNamePathOperationAndCause) {
   const auto missing = root_->open_file("missing", OpenMode::Read);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message(), path("missing") + ": open: No such file or directory");
+}
+
+/// Which pages of a file the kernel has in its cache.
+std::vector<bool> cached_pages(const std::string& path, std::size_t size) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  PV_CHECK(map != MAP_FAILED);
+  std::vector<unsigned char> answer((size + 4095) / 4096);
+  PV_CHECK(::mincore(map, size, answer.data()) == 0);
+  ::munmap(map, size);
+  std::vector<bool> out;
+  for (const unsigned char page : answer) out.push_back((page & 1) != 0);
+  return out;
+}
+
+TEST_F(LinuxEnvTest, DropCacheDropsWhatWeBroughtInAndKeepsWhatWasThere) {
+  constexpr std::size_t kSize = 70 * kMiB;
+  constexpr std::size_t kHot = 66 * kMiB;  // In the second group of windows.
+  {
+    const auto file = root_->open_file("a", OpenMode::CreateExclusive);
+    ASSERT_TRUE((*file)->truncate(kSize));
+  }
+  {
+    const UniqueFd fd(::open(path("a").c_str(), O_RDONLY | O_CLOEXEC));
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM);
+    Bytes hot(16 * kKiB);
+    ASSERT_EQ(::pread(fd.get(), hot.data(), hot.size(), kHot), 16 * kKiB);
+  }
+  const std::vector<bool> before = cached_pages(path("a"), kSize);
+  ASSERT_TRUE(before[kHot / 4096]);
+  const auto file = root_->open_file("a", OpenMode::Read);
+  Bytes buffer(kMiB);
+  for (std::size_t offset = 0; offset < kSize; offset += kMiB) {
+    ASSERT_EQ((*file)->read_at(offset, buffer).value(), kMiB);
+    (*file)->drop_cache({offset, kMiB});
+  }
+  (*file)->drop_cache({0, kSize});  // What readahead brought in after its drop.
+  const std::vector<bool> after = cached_pages(path("a"), kSize);
+  if (std::count(after.begin(), after.end(), true) > 60 * 256) {
+    GTEST_SKIP() << "this file system does not drop cached pages (tmpfs)";
+  }
+  for (std::size_t page = 0; page < after.size(); ++page) {
+    const bool in_hot_window = page * 4096 / kMiB == kHot / kMiB;
+    EXPECT_EQ(after[page], before[page] || in_hot_window) << "page " << page;
+  }
 }
 
 // covers F2.1
