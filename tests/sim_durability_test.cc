@@ -124,6 +124,19 @@ TEST(SimDurability, AnUnsyncedTruncationIsDoneOrNot) {
   EXPECT_TRUE(found.contains("hello world"));
 }
 
+TEST(SimDurability, AFileRewrittenInPlaceMayBeEmptyThoughItNeverWasAtAnySync) {
+  SimEnv env;
+  env.write_file("/a", "old text");
+  const auto root = must(env.open_dir("/"));
+  const auto file = must(root->open_file("a", OpenMode::ReadWrite));
+  must(file->truncate(0));
+  must(file->write_at(0, as_bytes("new text")));
+  const auto found = outcomes_of(env, "/a");
+  for (const char* expected : {"", "old text", "new text"}) EXPECT_TRUE(found.contains(expected));
+  must(file->sync());
+  EXPECT_THAT(outcomes_of(env, "/a"), ::testing::ElementsAre("new text"));
+}
+
 TEST(SimDurability, ARenameWithoutSyncShowsTheOldFileOrTheNewOne) {
   SimEnv env;
   env.write_file("/a", "old");

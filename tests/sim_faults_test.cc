@@ -75,6 +75,48 @@ TEST(SimFaults, APermanentFaultLastsUntilItIsCleared) {
   must(root->make_dir("d"));
 }
 
+// covers F3.2
+TEST(SimFaults, ACallMayBeDoneAndYetAnswerWithAnError) {
+  SimEnv env;
+  const SimDisk disk = env.save();
+  std::vector<std::string> left;
+  for (std::uint64_t k = 0; k < kPublishCalls; ++k) {
+    env.load(disk);
+    env.fail_call({.call = k, .effect = SimEffect::Done});
+    EXPECT_FALSE(publish(env)) << "k=" << k;
+    left.push_back(render(env));
+  }
+  EXPECT_THAT(left, ::testing::ElementsAre("", "/t=\n", "/t=text\n", "/t=text\n", "/t=text\n",
+                                           "/a=text\n", "/a=text\n"));
+}
+
+// covers F2.2
+TEST(SimFaults, AnUnreadableRangeFailsOnlyReadsThatTouchIt) {
+  SimEnv env;
+  env.write_file("/a", std::string(10'000, 'x'));
+  env.set_unreadable("/a", {4'096, 512});
+  const auto root = must(env.open_dir("/"));
+  const auto file = must(root->open_file("a", OpenMode::Read));
+  Bytes out(4'096);
+  EXPECT_TRUE(file->read_at(0, out));
+  EXPECT_FALSE(file->read_at(1, out));
+  EXPECT_FALSE(file->read_at(4'607, out));
+  EXPECT_TRUE(file->read_at(4'608, out));
+  env.set_unreadable("/a", {});
+  EXPECT_TRUE(file->read_at(1, out));
+}
+
+// covers F4.6
+TEST(SimFaults, AListingCanBeChanged) {
+  SimEnv env;
+  env.write_file("/a", "");
+  env.on_list([](const std::string& path, std::vector<DirEntry>& entries) {
+    EXPECT_EQ(path, "/");
+    entries.clear();
+  });
+  EXPECT_TRUE(must(must(env.open_dir("/"))->list()).empty());
+}
+
 TEST(SimFaults, ACrashStopsEverythingAndChangesNothing) {  // covers F1.1
   SimEnv env;
   const SimDisk disk = env.save();

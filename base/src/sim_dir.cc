@@ -88,7 +88,7 @@ Result<std::unique_ptr<File>> SimDir::create_file(std::string_view name) {
   PV_TRY(begin_create("create", name));
   Inode inode;
   inode.metadata.mode = 0600;
-  const InodeNumber number = create(name, std::move(inode));
+  PV_TRY_ASSIGN(const InodeNumber number, create("create", name, std::move(inode)));
   return std::unique_ptr<File>(std::make_unique<SimFile>(
       handle_.machine(), number, handle_.child_path(name), Access::ReadWrite));
 }
@@ -119,6 +119,7 @@ Result<std::vector<DirEntry>> SimDir::list() {
   std::vector<DirEntry> result;
   result.reserve(order.size());
   for (const auto& [position, name] : order) result.push_back({std::string(name)});
+  if (handle_.machine().list_hook) handle_.machine().list_hook(handle_.path(), result);
   return result;
 }
 
@@ -140,11 +141,12 @@ Result<std::string> SimDir::read_link(std::string_view name) {
   return at(number).link_target;
 }
 
-InodeNumber SimDir::create(std::string_view name, Inode inode) {
+Result<InodeNumber> SimDir::create(std::string_view operation, std::string_view name, Inode inode) {
   const std::int64_t now_ns = handle_.machine().storage_ns();
   inode.metadata.mtime_ns = inode.metadata.ctime_ns = now_ns;
   const InodeNumber number = handle_.disk().add(std::move(inode));
   handle_.disk().set_name(handle_.number(), name, number, now_ns);
+  PV_TRY(handle_.finish(operation, name));
   return number;
 }
 
@@ -153,7 +155,7 @@ Status SimDir::make_dir(std::string_view name) {
   Inode inode;
   inode.type = FileType::Directory;
   inode.metadata.mode = 0700;
-  create(name, std::move(inode));
+  PV_TRY(create("make directory", name, std::move(inode)));
   return ok();
 }
 
@@ -163,7 +165,7 @@ Status SimDir::make_symlink(std::string_view name, std::string_view target) {
   inode.type = FileType::Symlink;
   inode.metadata.mode = 0777;
   inode.link_target = target;
-  create(name, std::move(inode));
+  PV_TRY(create("make symlink", name, std::move(inode)));
   return ok();
 }
 
@@ -179,7 +181,7 @@ Status SimDir::make_node(std::string_view name, const FileInfo& what) {
   inode.metadata.mode = what.mode & 07777U;
   inode.device_major = what.device_major;
   inode.device_minor = what.device_minor;
-  create(name, std::move(inode));
+  PV_TRY(create("make node", name, std::move(inode)));
   return ok();
 }
 
@@ -195,12 +197,13 @@ Status SimDir::make_hard_link(Dir& from, std::string_view from_name, std::string
     return source.error(ErrorCode::Io, "link", from_name, "is a directory");
   }
   handle_.disk().set_name(handle_.number(), name, number, handle_.machine().storage_ns());
-  return ok();
+  return handle_.finish("link", name);
 }
 
-void SimDir::remove(std::string_view name, InodeNumber number) {
+Status SimDir::remove(std::string_view operation, std::string_view name, InodeNumber number) {
   handle_.disk().set_name(handle_.number(), name, kNoInode, handle_.machine().storage_ns());
   handle_.machine().name_removed(number);
+  return handle_.finish(operation, name);
 }
 
 Status SimDir::remove_file(std::string_view name) {
@@ -208,8 +211,7 @@ Status SimDir::remove_file(std::string_view name) {
   if (at(number).type == FileType::Directory) {
     return error(ErrorCode::Io, "remove", name, "is a directory");
   }
-  remove(name, number);
-  return ok();
+  return remove("remove", name, number);
 }
 
 Status SimDir::remove_dir(std::string_view name) {
@@ -220,8 +222,7 @@ Status SimDir::remove_dir(std::string_view name) {
   if (!at(number).entries.empty()) {
     return error(ErrorCode::Io, "remove directory", name, "directory not empty");
   }
-  remove(name, number);
-  return ok();
+  return remove("remove directory", name, number);
 }
 
 Status SimDir::rename_no_replace(std::string_view from, std::string_view to) {
@@ -230,8 +231,14 @@ Status SimDir::rename_no_replace(std::string_view from, std::string_view to) {
   if (handle_.disk().lookup(handle_.number(), to) != kNoInode) {
     return error(ErrorCode::AlreadyExists, "rename", to, "file exists");
   }
+  return rename(from, to);
+}
+
+Status SimDir::rename(std::string_view from, std::string_view to) {
+  const InodeNumber replaced = handle_.disk().lookup(handle_.number(), to);
   handle_.disk().rename(handle_.number(), from, to, handle_.machine().storage_ns());
-  return ok();
+  if (replaced != kNoInode) handle_.machine().name_removed(replaced);
+  return handle_.finish("rename", from);
 }
 
 Status SimDir::rename_replace(std::string_view from, std::string_view to) {
@@ -245,15 +252,13 @@ Status SimDir::rename_replace(std::string_view from, std::string_view to) {
   if (replaced != kNoInode && at(number).type == FileType::Directory) {
     return error(ErrorCode::Io, "rename", to, "not a directory");
   }
-  handle_.disk().rename(handle_.number(), from, to, handle_.machine().storage_ns());
-  if (replaced != kNoInode) handle_.machine().name_removed(replaced);
-  return ok();
+  return rename(from, to);
 }
 
 Status SimDir::sync() {
   PV_TRY(handle_.begin(SimCallKind::Sync, "sync directory"));
   if (!handle_.machine().sync_lies) handle_.disk().sync_names(handle_.number());
-  return ok();
+  return handle_.finish("sync directory");
 }
 
 Status SimDir::set_metadata(std::string_view name, const MetadataChange& change) {

@@ -45,9 +45,11 @@ class SimDir final : public Dir {
   Status begin_create(std::string_view operation, std::string_view name) const;
   Result<InodeNumber> find(std::string_view operation, std::string_view name) const;
   Status check_allowed(std::string_view operation, std::string_view name, InodeNumber number) const;
-  InodeNumber create(std::string_view name, Inode inode);
+  /// Adds the inode under `name`, after begin_create; fails only as finish does.
+  Result<InodeNumber> create(std::string_view operation, std::string_view name, Inode inode);
   Result<std::unique_ptr<File>> create_file(std::string_view name);
-  void remove(std::string_view name, InodeNumber number);
+  Status remove(std::string_view operation, std::string_view name, InodeNumber number);
+  Status rename(std::string_view from, std::string_view to);
 
   const Inode& at(InodeNumber number) const { return handle_.disk().at(number); }
   Error error(ErrorCode code, std::string_view operation, std::string_view name,

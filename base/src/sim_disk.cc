@@ -32,6 +32,13 @@ void touch(Inode& inode, std::int64_t now_ns) {
   inode.metadata.ctime_ns = now_ns;
 }
 
+/// Before content changes: remembers what is on the disk.
+void keep_durable(Inode& inode) {
+  if (inode.durable) return;
+  inode.durable = inode.content;
+  inode.smallest_size = inode.content.size();
+}
+
 }  // namespace
 
 Disk::Disk(std::int64_t now_ns) : inodes_(kRoot) {
@@ -182,7 +189,7 @@ std::uint64_t Disk::growth_of_reserve(InodeNumber number, std::uint64_t bytes) c
 void Disk::write(InodeNumber number, std::uint64_t offset, ByteView data, std::int64_t now_ns) {
   const std::uint64_t before = allocated(number);
   Inode& inode = edit(number);
-  if (!inode.durable) inode.durable = inode.content;
+  keep_durable(inode);
   inode.content.write(offset, data);
   if (!inode.dropped_pages.empty() && !data.empty()) {
     inode.dropped_pages.erase(
@@ -196,9 +203,10 @@ void Disk::write(InodeNumber number, std::uint64_t offset, ByteView data, std::i
 void Disk::resize(InodeNumber number, std::uint64_t size, std::int64_t now_ns) {
   const std::uint64_t before = allocated(number);
   Inode& inode = edit(number);
-  if (!inode.durable) inode.durable = inode.content;
+  keep_durable(inode);
   if (size < inode.content.size()) inode.reserved = std::min(inode.reserved, size);
   inode.content.resize(size);
+  inode.smallest_size = std::min(inode.smallest_size, size);
   touch(inode, now_ns);
   used_ = used_ + allocated(number) - before;
 }
@@ -217,6 +225,7 @@ void Disk::sync_content(InodeNumber number) {
     inode.durable.reset();
     return;
   }
+  inode.smallest_size = inode.content.size();
   Content synced = inode.content;
   for (const std::uint64_t page : inode.dropped_pages) synced.share(page, *inode.durable);
   inode.durable = std::move(synced);

@@ -68,7 +68,9 @@ struct Inode {
   Content content;                        ///< Regular files.
   std::optional<Content> durable;         ///< When it differs.
   std::set<std::uint64_t> dropped_pages;  ///< Marked clean by a failed sync, yet not on the disk.
+  std::uint64_t smallest_size = 0;        ///< Since the last sync, while `durable` is there.
   std::uint64_t reserved = 0;             ///< Bytes preallocated.
+  ByteRange unreadable;                   ///< Reads that touch it fail.
 
   Entries entries;                     ///< Directories.
   std::vector<DirOperation> unsynced;  ///< In order.

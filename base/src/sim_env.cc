@@ -115,6 +115,9 @@ void SimEnv::set_sync_lies(bool lies) { machine_->sync_lies = lies; }
 void SimEnv::set_capacity(std::uint64_t bytes) { machine_->capacity = bytes; }
 void SimEnv::set_read_only(bool read_only) { machine_->read_only = read_only; }
 void SimEnv::on_call(std::function<void(const SimCall&)> hook) { machine_->hook = std::move(hook); }
+void SimEnv::on_list(std::function<void(const std::string&, std::vector<DirEntry>&)> hook) {
+  machine_->list_hook = std::move(hook);
+}
 void SimEnv::shift_clock(std::int64_t by_ns) { machine_->shift_wall(by_ns); }
 void SimEnv::advance_time(std::int64_t by_ns) { machine_->advance(by_ns); }
 void SimEnv::set_storage_clock_offset(std::int64_t by_ns) { machine_->storage_offset_ns = by_ns; }

@@ -33,13 +33,20 @@ Status SimFile::poison(Status status) {
 
 Result<std::size_t> SimFile::read_at(std::uint64_t offset, MutableBytes out) {
   PV_TRY(begin_read("read"));
+  const ByteRange& bad = handle_.disk().at(handle_.number()).unreadable;
+  if (offset < bad.offset + bad.length && bad.offset < offset + out.size()) {
+    return handle_.error(ErrorCode::Io, "read", {}, "input/output error (unreadable range)");
+  }
   return handle_.disk().at(handle_.number()).content.read(offset, out);
 }
 
 Status SimFile::write_at(std::uint64_t offset, ByteView data) {
   const std::uint64_t fired = handle_.machine().faults_fired();
   const Status begun = begin_write("write");
-  if (begun) return poison(write_what_fits(offset, data));
+  if (begun) {
+    PV_TRY(poison(write_what_fits(offset, data)));
+    return poison(handle_.finish("write"));
+  }
   // A failed write has written any part, as the kernel may have.
   if (handle_.machine().faults_fired() != fired && handle_.alive()) {
     const std::size_t part = handle_.machine().choices.below(data.size() + 1);
@@ -79,7 +86,7 @@ Status SimFile::sync() {
   }
   if (closed_) return handle_.error(ErrorCode::Io, "sync", {}, "file is closed");
   if (!handle_.machine().sync_lies) handle_.disk().sync_content(handle_.number());
-  return ok();
+  return poison(handle_.finish("sync"));
 }
 
 Status SimFile::truncate(std::uint64_t size) {
@@ -88,7 +95,7 @@ Status SimFile::truncate(std::uint64_t size) {
     return poison(handle_.error(ErrorCode::NoSpace, "truncate", {}, "file too large"));
   }
   handle_.disk().resize(handle_.number(), size, handle_.machine().storage_ns());
-  return ok();
+  return poison(handle_.finish("truncate"));
 }
 
 Status SimFile::preallocate(std::uint64_t size) {
@@ -116,7 +123,7 @@ Status SimFile::close() {
   if (first_error_) return *first_error_;
   PV_TRY(poison(handle_.begin(SimCallKind::Sync, "close")));
   closed_ = true;
-  return ok();
+  return poison(handle_.finish("close"));
 }
 
 }  // namespace pagevault::sim

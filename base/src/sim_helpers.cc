@@ -93,6 +93,10 @@ void SimEnv::set_denied(const std::string& path, bool denied) {
   machine_->disk.edit(must_find(machine_->disk, path)).denied = denied;
 }
 
+void SimEnv::set_unreadable(const std::string& path, ByteRange range) {
+  machine_->disk.edit(must_find_file(machine_->disk, path)).unreadable = range;
+}
+
 void SimEnv::make_dirs(const std::string& path) {
   find_or_add(*machine_, path, FileType::Directory);
 }

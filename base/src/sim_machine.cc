@@ -63,12 +63,12 @@ void Machine::run_hook(const SimCall& call) {
   in_hook_ = false;
 }
 
-std::optional<ErrorCode> Machine::strike(SimCallKind kind) {
-  std::optional<ErrorCode> result;
+std::optional<SimFault> Machine::strike(SimCallKind kind) {
+  std::optional<SimFault> result;
   for (auto fault = faults_.begin(); fault != faults_.end();) {
     const bool strikes = counts(fault->kinds, kind) && fault->call == 0;
     if (counts(fault->kinds, kind) && fault->call > 0) --fault->call;
-    if (strikes && !result) result = fault->code;
+    if (strikes && !result) result = *fault;
     fault = strikes && !fault->permanent ? faults_.erase(fault) : std::next(fault);
   }
   faults_fired_ += result ? 1U : 0U;
@@ -81,6 +81,7 @@ Status Machine::begin(SimCallKind kind, std::string_view operation, const std::s
   }
   const std::lock_guard lock(counting_);
   ++calls_;
+  late_error_.reset();
   tick();
   if (crash_in_ && !crashed_) {
     if (*crash_in_ == 0) {
@@ -91,8 +92,17 @@ Status Machine::begin(SimCallKind kind, std::string_view operation, const std::s
   }
   if (crashed_) return call_error(ErrorCode::Io, path, operation, "simulated crash");
   const auto fault = strike(kind);
-  if (fault) return call_error(*fault, path, operation, fault_text(*fault));
-  return ok();
+  if (!fault) return ok();
+  if (fault->effect == SimEffect::Done && kind != SimCallKind::Read) {
+    late_error_ = fault->code;
+    return ok();
+  }
+  return call_error(fault->code, path, operation, fault_text(fault->code));
+}
+
+Status Machine::finish(std::string_view operation, const std::string& path) {
+  if (!late_error_) return ok();
+  return call_error(*late_error_, path, operation, fault_text(*late_error_));
 }
 
 Status Machine::begin_change(SimCallKind kind, std::string_view operation,
@@ -173,6 +183,10 @@ Status Handle::begin_change(SimCallKind kind, std::string_view operation,
   PV_TRY(machine_->begin_change(kind, operation, child_path(name)));
   if (!alive()) return error(ErrorCode::Io, operation, name, "handle of a dead process");
   return ok();
+}
+
+Status Handle::finish(std::string_view operation, std::string_view name) const {
+  return machine_->finish(operation, name.empty() ? path_ : child_path(name));
 }
 
 }  // namespace pagevault::sim

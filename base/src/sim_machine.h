@@ -38,6 +38,8 @@ class Machine {
   Status begin(SimCallKind kind, std::string_view operation, const std::string& path);
   /// As begin, for calls that change the disk.
   Status begin_change(SimCallKind kind, std::string_view operation, const std::string& path);
+  /// After a call's work: the error of a fault that lets the work be done.
+  Status finish(std::string_view operation, const std::string& path);
   bool crashed() const { return crashed_; }
   std::uint64_t calls() const { return calls_; }
   std::uint64_t faults_fired() const { return faults_fired_; }
@@ -78,10 +80,12 @@ class Machine {
   bool sync_lies = false;
   std::int64_t storage_offset_ns = 0;
   std::function<void(const SimCall&)> hook;
+  std::function<void(const std::string&, std::vector<DirEntry>&)> list_hook;
 
  private:
   void run_hook(const SimCall& call);
-  std::optional<ErrorCode> strike(SimCallKind kind);
+  /// The fault that strikes this call, if any.
+  std::optional<SimFault> strike(SimCallKind kind);
 
   std::mutex counting_;  // Guards what begin() changes, down to faults_.
   std::uint64_t calls_ = 0;
@@ -90,6 +94,7 @@ class Machine {
   std::optional<std::uint64_t> crash_in_;
   bool crashed_ = false;
   std::vector<SimFault> faults_;
+  std::optional<ErrorCode> late_error_;  // Of the call that runs now.
 
   bool in_hook_ = false;
   std::int64_t step_ns_ = 0;
@@ -111,6 +116,7 @@ class Handle {
   Status begin(SimCallKind kind, std::string_view operation, std::string_view name = {}) const;
   Status begin_change(SimCallKind kind, std::string_view operation,
                       std::string_view name = {}) const;
+  Status finish(std::string_view operation, std::string_view name = {}) const;
   /// "path/name: operation: text".
   Error error(ErrorCode code, std::string_view operation, std::string_view name,
               std::string_view text) const;

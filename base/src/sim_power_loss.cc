@@ -131,7 +131,10 @@ void lose_page(Content& merged, std::uint64_t index, const Content& durable,
 }
 
 void lose_content(Inode& inode, SimKeep keep, Rng& rng) {
-  const Content& durable = *inode.durable;
+  Content& durable = *inode.durable;
+  // A truncation reaches the disk before the data written after it, or not at all.
+  const bool cut = rng.chance(1, 2) && keep == SimKeep::BySeed;
+  if (cut && inode.smallest_size < durable.size()) durable.resize(inode.smallest_size);
   const ContentPlan plan = plan_content(keep, rng);
   const std::uint64_t size = surviving_size(durable.size(), inode.content.size(), keep, rng);
   Content merged = inode.content;

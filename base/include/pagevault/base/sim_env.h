@@ -55,12 +55,16 @@ struct SimCall {
   std::uint64_t number = 0;    ///< Value of calls() before this one.
 };
 
+/// Whether a failing call has done its work all the same, as after a lost reply (F3.2).
+enum class SimEffect : std::uint8_t { NotDone, Done };
+
 /// An error to come.
 struct SimFault {
   std::uint64_t call = 0;  ///< 0: the next call of `kinds`, 1: the one after, ...
   ErrorCode code = ErrorCode::Io;
   bool permanent = false;  ///< Also every later call of `kinds`, until clear_faults.
   SimCallKinds kinds = {};
+  SimEffect effect = SimEffect::NotDone;  ///< Reads fail the same either way.
 };
 
 /// What a power loss keeps of what was not synced.
@@ -147,8 +151,14 @@ class SimEnv final : public Env {
   void set_read_only(bool read_only);
   /// open_file, open_dir and list of `path` give Io "permission denied". It must exist.
   void set_denied(const std::string& path, bool denied);
-  /// Runs before each fallible call; may use the helpers below. Empty: none.
+  /// Reads of `path` that touch `range` give Io; a range of length 0 heals the file.
+  void set_unreadable(const std::string& path, ByteRange range);
+  /// Runs before each fallible call; may use the helpers below, or the Env as a second client whose
+  /// calls are counted but not seen by the hook. Empty: none.
   void on_call(std::function<void(const SimCall&)> hook);
+
+  /// Changes what list answers, e.g. drops or repeats entries (F4.6). Empty: none.
+  void on_list(std::function<void(const std::string& path, std::vector<DirEntry>& entries)> hook);
 
   /// Moves the wall clock, also backwards; the monotonic clock does not notice.
   void shift_clock(std::int64_t by_ns);
