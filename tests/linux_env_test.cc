@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <set>
 
+#include "deny_syscalls.h"
 #include "env_conformance.h"
 #include "pagevault/base/unique_fd.h"
 
@@ -71,6 +73,43 @@ TEST_F(LinuxEnvTest, SaysWhichIoItUsesAndWhy) {
             "thread pool");
   const std::string found = env_->io_description();
   EXPECT_TRUE(found == "io_uring" || found.starts_with("thread pool (io_uring: E")) << found;
+}
+
+// covers F9.1
+TEST_F(LinuxEnvTest, AKernelThatForbidsIoUringGetsTheThreadPool) {
+  std::thread denied([] {  // The filter binds this thread and those it starts only.
+    ASSERT_TRUE(deny_syscalls({{SYS_io_uring_setup, EPERM}}));
+    const auto env = make_linux_env({.io = LinuxEnvOptions::Io::IoUring});
+    EXPECT_EQ(env->io_description(), "thread pool (io_uring: EPERM)");
+  });
+  denied.join();
+}
+
+// covers F1.6, F9.1
+TEST_F(LinuxEnvTest, AQueueWhoseRingStopsTakingOperationsFinishesThemAnyway) {
+  const auto file = root_->open_file("a", OpenMode::CreateExclusive);
+  std::thread denied([&] {
+    const auto queue = env_->make_io_queue(4);
+    Bytes content(64 * kKiB, std::byte{7});
+    Bytes out(content.size());
+    queue->write(**file, 0, content, 1);
+    EXPECT_EQ(queue->wait().at(0).bytes.value(), content.size());
+    ASSERT_TRUE(deny_syscalls({{SYS_io_uring_enter, ENOMEM}}));
+    queue->write(**file, content.size(), content, 2);
+    queue->read(**file, 0, out, 3);
+    std::size_t done = 0;
+    while (queue->in_flight() > 0) {
+      for (const IoCompletion& completion : queue->wait()) {
+        EXPECT_EQ(completion.bytes.value(), content.size());
+        ++done;
+      }
+    }
+    EXPECT_EQ(done, 2U);
+    EXPECT_EQ(out, content);
+    queue->read(**file, content.size(), out, 4);
+    EXPECT_EQ(queue->wait().at(0).bytes.value(), content.size());
+  });
+  denied.join();
 }
 
 // covers S11

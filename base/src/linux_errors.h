@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "pagevault/base/result.h"
@@ -27,12 +28,15 @@ inline ErrorCode error_code_of(int number) {
   }
 }
 
+inline std::string description_of(int number) {
+  const char* text = ::strerrordesc_np(number);
+  return text != nullptr ? text : fmt::format("error {}", number);
+}
+
 /// "<path>: <operation>: <what the system says>". Paths are not escaped: the printer does that.
 inline Error system_error(int number, std::string_view path, std::string_view operation) {
-  const char* description = ::strerrordesc_np(number);
-  return {error_code_of(number), description != nullptr
-                                     ? fmt::format("{}: {}: {}", path, operation, description)
-                                     : fmt::format("{}: {}: error {}", path, operation, number)};
+  return {error_code_of(number),
+          fmt::format("{}: {}: {}", path, operation, description_of(number))};
 }
 
 /// Calls a system call again while signals interrupt it; its last answer, with errno.

@@ -148,7 +148,9 @@ Result<std::vector<ByteRange>> LinuxFile::data_ranges() {
     if (end < 0 && errno == ENXIO) break;  // It shrank meanwhile.
     if (end < 0) return error(errno, "seek hole");
     end = std::min(end, size);
-    ranges.push_back({static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin)});
+    if (end > begin)
+      ranges.push_back(
+          {static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin)});
   }
   return ranges;
 }

@@ -22,7 +22,7 @@ Status UniqueFd::close() {
   if (fd_ < 0) return ok();
   // Linux frees the descriptor even when close is interrupted: never a second close.
   if (::close(std::exchange(fd_, -1)) < 0 && errno != EINTR) {
-    return Error(error_code_of(errno), fmt::format("close: {}", ::strerrordesc_np(errno)));
+    return Error(error_code_of(errno), "close: " + description_of(errno));
   }
   return ok();
 }
