@@ -28,8 +28,8 @@ struct Argon2Cost {
 
 /// What its owner calls the slot. Untrusted text: escape it before printing (S17).
 struct KeySlotLabel {
-  std::string label;  ///< At most kKeySlotTextBytesMax bytes.
-  std::string host;   ///< The same; where the slot was made.
+  std::string label = {};  ///< At most kKeySlotTextBytesMax bytes.
+  std::string host = {};   ///< The same; where the slot was made.
   std::int64_t created_ns = 0;
 };
 
