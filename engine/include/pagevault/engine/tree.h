@@ -28,8 +28,10 @@ class DirectoryReader {
 /// Extents of a mapped stream, span by span.
 class MapReader {
  public:
+  /// `reader` and `map` outlive it.
   MapReader(repo::ChunkReader& reader, const repo::MapRoot& map, std::uint64_t length);
   std::uint64_t spans() const;
+  bool is_inline() const { return map_->form == repo::MapRoot::Form::Inline; }
   /// Id of the span's node; zero for a hole or an inline map.
   Result<ChunkId> node_id(std::uint64_t span);
   /// Extents of span `span`, holes filled in; they add up to the span's length (checked).

@@ -25,6 +25,8 @@ class Workspace {
   repo::ChunkIndex& index() { return *cache_.index; }
   repo::ChunkReader& reader() { return reader_; }
   const ClientId& client() const { return cache_.client; }
+  /// Where the local cache lies; empty: in memory.
+  const std::string& cache_folder() const { return cache_.folder; }
   const repo::IndexLoad& index_load() const { return load_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
   CancelToken& cancel() { return cancel_; }

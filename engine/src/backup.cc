@@ -1,0 +1,387 @@
+// A backup is a list of passes: choose the parent, begin the session, walk the sources (reading,
+// comparing, cutting; workers store what is new), finish the tree, commit.
+
+#include "pagevault/engine/backup.h"
+
+#include <algorithm>
+
+#include "directory_writer.h"
+#include "file_mapper.h"
+#include "pagevault/base/crc32c.h"
+#include "pagevault/pgsupport/relation_files.h"
+#include "parent_choice.h"
+#include "source_walk.h"
+
+namespace pagevault::engine {
+
+namespace {
+
+constexpr std::size_t kBlocks = 24;  // 30 MiB of source bytes under way.
+constexpr std::size_t kTasksQueued = 64;
+constexpr unsigned kReadDepth = 8;
+constexpr std::uint64_t kAuditRounds =
+    30;  // Every unchanged extent is hashed once in so many runs.
+// Time stamps come in steps of up to 2 s (FAT, some NFS servers): a file that changed so shortly
+// before it was looked at may change again without a trace in its times.
+constexpr std::int64_t kRacyNs = 2'000'000'000;
+constexpr std::int64_t kProgressNs = 100'000'000;
+
+bool same_metadata(const FileInfo& a, const FileInfo& b) {
+  return a.type == b.type && a.size == b.size && a.mtime_ns == b.mtime_ns &&
+         a.ctime_ns == b.ctime_ns && a.inode == b.inode;
+}
+
+std::uint64_t spans_of(std::uint64_t size) {
+  return size / repo::kSpanBytes + (size % repo::kSpanBytes != 0 ? 1 : 0);
+}
+
+class BackupRun final : public WalkVisitor {
+ public:
+  BackupRun(Workspace& workspace, const BackupRequest& request, BackupObserver& observer)
+      : workspace_(workspace), request_(request), observer_(observer), pool_(kBlocks) {}
+
+  Result<BackupReport> run();
+
+  Status enter_directory(WalkItem item) override;
+  Status leave_directory() override { return tree_->leave_directory(); }
+  Status on_file(WalkItem item) override;
+  Status on_other(WalkItem item) override;
+  void on_error(const std::string& path, const Error& error) override;
+
+ private:
+  // Passes, in order.
+  Status choose();
+  Status begin();
+  Status read_sources();
+  Status finish();
+
+  Status read_stream();
+  Status store_file(WalkItem& item, bool trust);
+  Result<MappingResult> map_file(File& file, const WalkItem& item, bool trust);
+  MappingInput mapping_input(const WalkItem& item, const FileInfo& info, bool trust) const;
+  Result<std::vector<ByteRange>> ranges_to_read(File& file, const FileInfo& info,
+                                                const MappingInput& input) const;
+  bool audited(const std::string& path, std::uint64_t span) const;
+  bool any_audited(const std::string& path, std::uint64_t size) const;
+  bool metadata_proves_unchanged(const WalkItem& item) const;
+  void count_file(const WalkItem& item);
+  Status tick(std::uint64_t bytes);
+
+  Workspace& workspace_;
+  const BackupRequest& request_;
+  BackupObserver& observer_;
+
+  repo::SnapshotListing listing_;
+  std::optional<repo::StoredSnapshot> parent_;
+  repo::Snapshot snapshot_;
+  BackupReport report_;
+  BackupProgress progress_;
+  std::int64_t last_progress_ns_ = 0;
+  unsigned ticks_ = 0;
+  std::uint64_t sources_found_ = 0;
+
+  // Destroyed in reverse: workers drain first, what their tasks use dies after.
+  BlockPool pool_;
+  Completion completion_;
+  std::unique_ptr<repo::WriteSession> session_;
+  std::unique_ptr<IoQueue> queue_;
+  std::unique_ptr<Executor> workers_;
+  std::optional<FileMapper> mapper_;
+  std::optional<chunker::StreamChunker> tree_chunker_;
+  std::optional<TreeWriter> tree_;
+};
+
+Result<BackupReport> BackupRun::run() {
+  PV_TRY(choose());
+  PV_TRY(begin());
+  PV_TRY(read_sources());
+  PV_TRY(finish());
+  return report_;
+}
+
+// ---- passes ---------------------------------------------------------------------------------
+
+Status BackupRun::choose() {
+  PV_TRY_ASSIGN(listing_, workspace_.repository().list_snapshots());
+  for (const auto& damaged : listing_.damaged) {
+    observer_.on_warning(repo::object_path(damaged.name) +
+                         " cannot be read: " + damaged.error.message());
+  }
+  PV_TRY_ASSIGN(parent_, choose_parent(listing_, request_));
+  if (parent_) report_.parent = parent_->id;
+  return ok();
+}
+
+Status BackupRun::begin() {
+  Env& env = workspace_.env();
+  snapshot_.kind = kind_of(request_);
+  snapshot_.begun_ns = env.now_ns();
+  snapshot_.host = request_.host;
+  snapshot_.user = request_.user;
+  snapshot_.paths = recorded_paths(request_);
+  snapshot_.tags = request_.tags;
+  std::sort(snapshot_.tags.begin(), snapshot_.tags.end());
+  snapshot_.tags.erase(std::unique(snapshot_.tags.begin(), snapshot_.tags.end()),
+                       snapshot_.tags.end());
+  snapshot_.program = request_.program;
+  snapshot_.client = workspace_.client();
+  snapshot_.parent = report_.parent;
+  snapshot_.audit_round = parent_ ? parent_->snapshot.audit_round + 1 : 0;
+
+  PV_TRY_ASSIGN(session_, repo::WriteSession::begin(workspace_.repository(), workspace_.index(),
+                                                    {.compression = request_.compression,
+                                                     .extra_verify = request_.extra_verify,
+                                                     .dry_run = request_.dry_run}));
+  if (session_->has_lost_packs()) {
+    observer_.on_warning(
+        "packs are missing from the repository; what the sources still have is stored "
+        "again (run `pagevault check` to see what older snapshots lost)");
+  }
+  queue_ = env.make_io_queue(kReadDepth);
+  queue_->register_arena(pool_.arena());
+  workers_ = env.make_executor(std::max(1U, env.processors()), kTasksQueued);
+  PV_TRY_ASSIGN(auto mapper,
+                FileMapper::create({.session = *session_,
+                                    .reader = workspace_.reader(),
+                                    .workers = *workers_,
+                                    .completion = completion_,
+                                    .tick = [this](std::uint64_t n) { return tick(n); }}));
+  mapper_.emplace(std::move(mapper));
+  const auto& keys = workspace_.repository().keys();
+  PV_TRY_ASSIGN(auto chunker, chunker::StreamChunker::create(
+                                  keys.cut(), workspace_.repository().config().stream_sizes));
+  tree_chunker_.emplace(std::move(chunker));
+  tree_.emplace(*session_, keys, *tree_chunker_, completion_);
+  return ok();
+}
+
+Status BackupRun::read_sources() {
+  if (request_.stream) return read_stream();
+  SourceWalk::Options options{
+      .paths = request_.paths, .excludes = request_.excludes, .parent_root = {}};
+  if (parent_) options.parent_root = root_entry(parent_->snapshot);
+  PV_TRY(SourceWalk(workspace_.env(), workspace_.reader(), options, *this).run());
+  if (sources_found_ == 0) {
+    return Error(ErrorCode::NotFound,
+                 "none of the given paths could be read; no snapshot was made");
+  }
+  return ok();
+}
+
+Status BackupRun::finish() {
+  PV_TRY_ASSIGN(auto root, tree_->finish());
+  snapshot_.root = std::move(root.map);
+  snapshot_.root_length = root.length;
+  if (mapper_->audit_mismatches() > 0) {
+    observer_.on_warning("content had changed behind an equal fingerprint; it was stored anew");
+  }
+  snapshot_.incomplete = report_.incomplete;
+  snapshot_.stats = report_.stats;
+  if (!request_.dry_run) {
+    PV_TRY_ASSIGN(report_.snapshot, session_->commit(snapshot_));
+  }
+  const repo::SessionTotals totals = session_->totals();
+  report_.stats.bytes_new = totals.bytes_new;
+  report_.stats.bytes_stored_data = totals.bytes_stored_data;
+  report_.stats.bytes_stored_meta = totals.bytes_stored_meta;
+  return ok();
+}
+
+// ---- visiting -------------------------------------------------------------------------------
+
+Status BackupRun::enter_directory(WalkItem item) {
+  if (!item.entry.name.empty()) ++report_.stats.directories;
+  if (item.dir != nullptr) ++sources_found_;  // Not the folders that only lead to a source.
+  return tree_->enter_directory(std::move(item.entry));
+}
+
+Status BackupRun::on_other(WalkItem item) {
+  ++sources_found_;
+  ++report_.stats.others;
+  return tree_->add(std::move(item.entry));
+}
+
+void BackupRun::on_error(const std::string& path, const Error& error) {
+  ++report_.stats.errors;
+  report_.incomplete = true;
+  observer_.on_source_error({path, error});
+}
+
+Status BackupRun::on_file(WalkItem item) {
+  ++sources_found_;
+  progress_.current = item.path;
+  PV_TRY(tick(0));
+  const bool trust = metadata_proves_unchanged(item);
+  if (trust && !any_audited(item.path, item.entry.info.size)) {
+    item.entry.map = item.parent->map;
+    item.entry.page_size = item.parent->page_size;
+    count_file(item);
+    PV_TRY(tick(item.entry.info.size));
+    return tree_->add(std::move(item.entry));
+  }
+  return store_file(item, trust);
+}
+
+bool BackupRun::metadata_proves_unchanged(const WalkItem& item) const {
+  if (request_.force || request_.paranoid || session_->has_lost_packs()) return false;
+  return item.parent != nullptr && !item.parent->racy && !item.parent->changed_while_read &&
+         same_metadata(item.parent->info, item.entry.info);
+}
+
+void BackupRun::count_file(const WalkItem& item) {
+  repo::SnapshotStats& stats = report_.stats;
+  ++stats.files;
+  ++progress_.files_done;
+  stats.bytes_source += item.entry.info.size;
+  const bool known = item.parent != nullptr && item.parent->info.type == FileType::Regular;
+  if (!known) {
+    ++stats.files_new;
+  } else if (same_metadata(item.parent->info, item.entry.info)) {
+    ++stats.files_unmodified;
+  } else {
+    ++stats.files_changed;
+  }
+}
+
+// ---- one file -------------------------------------------------------------------------------
+
+bool BackupRun::audited(const std::string& path, std::uint64_t span) const {
+  const std::uint64_t place = crc32c(as_bytes(path)) + span + snapshot_.audit_round;
+  return place % kAuditRounds == 0;
+}
+
+bool BackupRun::any_audited(const std::string& path, std::uint64_t size) const {
+  for (std::uint64_t span = 0; span < std::min(spans_of(size), kAuditRounds); ++span) {
+    if (audited(path, span)) return true;
+  }
+  return false;
+}
+
+MappingInput BackupRun::mapping_input(const WalkItem& item, const FileInfo& info,
+                                      bool trust) const {
+  MappingInput input;
+  input.length = info.size;
+  input.paranoid = request_.paranoid;
+  input.trust_metadata = trust;
+  input.audited = [this, &item](std::uint64_t span) { return audited(item.path, span); };
+  if (item.parent != nullptr && item.parent->info.type == FileType::Regular) {
+    input.parent = ParentFile{item.parent->map, item.parent->info.size, item.parent->page_size};
+  }
+  if (const DataDirectory* data = item.data_directory) {
+    const std::string_view relative = std::string_view(item.path).substr(data->path.size() + 1);
+    if (pgsupport::is_relation_file(relative)) input.page_size = data->block_size;
+  }
+  return input;
+}
+
+Result<std::vector<ByteRange>> BackupRun::ranges_to_read(File& file, const FileInfo& info,
+                                                         const MappingInput& input) const {
+  if (input.trust_metadata) {
+    std::vector<ByteRange> ranges;
+    for (std::uint64_t span = 0; span < spans_of(info.size); ++span) {
+      if (!input.audited(span)) continue;
+      const std::uint64_t begin = span * repo::kSpanBytes;
+      ranges.push_back({begin, std::min(repo::kSpanBytes, info.size - begin)});
+    }
+    return ranges;
+  }
+  // A file whose blocks are all there has no holes; asking would cost a call per file.
+  if (info.allocated < info.size) return file.data_ranges();
+  return std::vector<ByteRange>{{0, info.size}};
+}
+
+Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool trust) {
+  MappingInput input = mapping_input(item, item.entry.info, trust);
+  PV_TRY_ASSIGN(input.data, ranges_to_read(file, item.entry.info, input));
+  FileBlockSource source(*queue_, pool_, file, input.data);
+  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
+  report_.stats.bytes_read += mapped.bytes_read;
+  return mapped;
+}
+
+Status BackupRun::store_file(WalkItem& item, bool trust) {
+  auto file = item.dir->open_file(item.entry.name, OpenMode::Read);
+  const auto before = file ? (*file)->info() : Result<FileInfo>(file.error());
+  if (!before) {
+    on_error(item.path, before.error());
+    return ok();
+  }
+  item.entry.info = *before;
+  item.entry.racy =
+      std::max(before->mtime_ns, before->ctime_ns) > workspace_.env().now_ns() - kRacyNs;
+  auto mapped = map_file(**file, item, trust);
+  if (mapped && trust && mapped->differs) {
+    observer_.on_warning(item.path +
+                         ": content changed though its times did not; reading all of it");
+    mapped = map_file(**file, item, /*trust=*/false);
+  }
+  if (!mapped) {
+    if (mapped.error().code() == ErrorCode::Cancelled) return mapped.error();
+    on_error(item.path, mapped.error());
+    return ok();
+  }
+  const auto after = (*file)->info();
+  const bool as_long = mapped->length == before->size;
+  if (!after || !same_metadata(*before, *after) || !as_long) {
+    item.entry.changed_while_read = true;
+    on_error(item.path, Error(ErrorCode::Io, "changed while it was read; what was read is stored"));
+  }
+  item.entry.info.size = mapped->length;
+  item.entry.page_size = mapped->page_size;
+  count_file(item);
+  return tree_->add_file(std::move(item.entry), std::move(mapped->map));
+}
+
+Status BackupRun::read_stream() {
+  WalkItem item;
+  item.path = "/" + request_.stream_name;
+  item.entry.name = request_.stream_name;
+  item.entry.info.mode = 0600;
+  item.entry.info.mtime_ns = item.entry.info.ctime_ns = snapshot_.begun_ns;
+  if (!repo::is_valid_entry_name(item.entry.name)) {
+    return Error(ErrorCode::InvalidArgument, "the stream's name must be one file name");
+  }
+  std::optional<repo::Entry> before;
+  if (parent_) {
+    if (auto found = find_entry(workspace_, parent_->snapshot, request_.stream_name)) {
+      before = std::move(found).value();
+      item.parent = &*before;
+    }
+  }
+  PV_TRY(tree_->enter_directory({}));
+  MappingInput input = mapping_input(item, item.entry.info, /*trust=*/false);
+  input.length.reset();
+  StreamBlockSource source(pool_, request_.stream);
+  // A stream that breaks off is no backup: a snapshot of it would look whole (F8.2).
+  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
+  report_.stats.bytes_read += mapped.bytes_read;
+  item.entry.info.size = mapped.length;
+  item.entry.page_size = mapped.page_size;
+  count_file(item);
+  PV_TRY(tree_->add_file(std::move(item.entry), std::move(mapped.map)));
+  return tree_->leave_directory();
+}
+
+// Between extents and files: stop when asked to, stay alive in the store, show progress.
+Status BackupRun::tick(std::uint64_t bytes) {
+  progress_.bytes_done += bytes;
+  if (++ticks_ % 64 != 0) return ok();
+  PV_TRY(workspace_.cancel().check());
+  PV_TRY(session_->keep_alive());
+  const std::int64_t now = workspace_.env().monotonic_ns();
+  if (now - last_progress_ns_ >= kProgressNs) {
+    last_progress_ns_ = now;
+    progress_.bytes_new = session_->totals().bytes_new;
+    observer_.on_progress(progress_);
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<BackupReport> run_backup(Workspace& workspace, const BackupRequest& request,
+                                BackupObserver& observer) {
+  return BackupRun(workspace, request, observer).run();
+}
+
+}  // namespace pagevault::engine

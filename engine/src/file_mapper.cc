@@ -1,0 +1,317 @@
+#include "file_mapper.h"
+
+#include <algorithm>
+
+#include "pagevault/base/crc32c.h"
+#include "pagevault/chunker/gate.h"
+#include "pagevault/chunker/sticky_cuts.h"
+#include "pagevault/sqlitesupport/page_size.h"
+
+namespace pagevault::engine {
+
+namespace {
+
+// Ends of a node's extents, from the span's start.
+std::vector<std::uint64_t> ends_of(const repo::SpanNode& node) {
+  std::vector<std::uint64_t> ends;
+  ends.reserve(node.size());
+  std::uint64_t at = 0;
+  for (const repo::Extent& extent : node) ends.push_back(at += extent.length);
+  return ends;
+}
+
+// The data ranges inside [begin, end).
+std::vector<ByteRange> clip(const std::vector<ByteRange>& ranges, std::uint64_t begin,
+                            std::uint64_t end) {
+  std::vector<ByteRange> out;
+  for (const ByteRange& range : ranges) {
+    const std::uint64_t from = std::max(range.offset, begin);
+    const std::uint64_t to = std::min(range.offset + range.length, end);
+    if (from < to) out.push_back({from, to - from});
+  }
+  return out;
+}
+
+repo::Extent hole_of(std::uint64_t length) {
+  repo::Extent extent;
+  extent.hole = true;
+  extent.length = length;
+  return extent;
+}
+
+// Adds the parent's span to `map` unread. A zero node id means a hole only where the map says so by
+// nodes; an inline map has none.
+bool take_over_span(MapReader& parent, std::uint64_t span, MapBuilder& map) {
+  const auto node = parent.node_id(span);
+  if (!node || (node->is_zero() && parent.is_inline())) return false;
+  map.add_known_span(*node);
+  return true;
+}
+
+// Everything a chunk task needs; it owns its bytes and its place in the map.
+struct ChunkTask {
+  repo::WriteSession* session;
+  const repo::KeySet* keys;
+  AuditFindings* audit;
+  std::shared_ptr<Block> owner;
+  ByteView bytes;
+  std::shared_ptr<MapBuilder> map;
+  std::shared_ptr<MapBuilder::Span> span;
+  repo::Extent* extent;
+  std::optional<repo::Extent> expected;  // The parent's, to be compared by id.
+
+  void run() {
+    const Status done = fill();
+    if (!done) map->fail(done.error());
+    span->extent_done();
+  }
+
+  Status fill() {
+    if (is_all_zero(bytes)) {
+      *extent = hole_of(bytes.size());
+      return ok();
+    }
+    PV_TRY_ASSIGN(const repo::PutResult put, session->put(repo::BlobType::Data, bytes));
+    if (expected && expected->chunk != put.id) audit->mismatches.fetch_add(1);
+    extent->chunk = put.id;
+    extent->length = bytes.size();
+    extent->gate = chunker::gate_of(keys->gate(), bytes);
+    extent->crc32c = crc32c(bytes);
+    return ok();
+  }
+};
+
+}  // namespace
+
+// What is known while one span is mapped.
+struct FileMapper::SpanContext {
+  std::uint64_t start = 0;
+  std::uint64_t length = 0;  // Of the span now; the most it can be for streams.
+  std::shared_ptr<MapBuilder> map;
+  std::shared_ptr<MapBuilder::Span> span;
+  const chunker::PageChunker* pages = nullptr;  // Null: stream chunker.
+  bool by_id = false;                           // Compare ids: paranoid, or audited.
+  bool is_stream = false;
+
+  repo::SpanNode parent;  // Empty: none.
+  std::vector<std::uint64_t> parent_ends;
+  std::size_t cursor = 0;  // First parent extent that ends after the position.
+  bool differs = false;    // Some extent was cut anew.
+  bool all_kept = true;    // Every extent so far is the parent's, in order.
+
+  std::uint64_t parent_length() const { return parent_ends.empty() ? 0 : parent_ends.back(); }
+  // The parent's extent that starts at `offset` of the span; null when none does.
+  const repo::Extent* parent_extent_at(std::uint64_t offset) {
+    while (cursor < parent.size() && parent_ends[cursor] <= offset) ++cursor;
+    if (cursor >= parent.size()) return nullptr;
+    const std::uint64_t begin = parent_ends[cursor] - parent[cursor].length;
+    return begin == offset ? &parent[cursor] : nullptr;
+  }
+  // The parent's last extent was ended by the end of its file, not by a cut, if the file grew.
+  bool grew_beyond(const repo::Extent* extent) const {
+    return !is_stream && extent == &parent.back() && length > parent_length();
+  }
+};
+
+FileMapper::FileMapper(const Parts& parts, chunker::StreamChunker stream)
+    : parts_(parts), stream_(std::move(stream)), audit_(std::make_unique<AuditFindings>()) {}
+
+Result<FileMapper> FileMapper::create(const Parts& parts) {
+  const repo::Repository& repository = parts.reader.repository();
+  PV_TRY_ASSIGN(auto stream, chunker::StreamChunker::create(repository.keys().cut(),
+                                                            repository.config().stream_sizes));
+  return FileMapper(parts, std::move(stream));
+}
+
+Result<const chunker::PageChunker*> FileMapper::page_chunker(std::uint32_t page_size) {
+  const auto found = pages_.find(page_size);
+  if (found != pages_.end()) return &found->second;
+  const repo::Repository& repository = parts_.reader.repository();
+  PV_TRY_ASSIGN(auto made, chunker::PageChunker::create(repository.keys().cut(),
+                                                        repository.config().page_sizes, page_size));
+  return &pages_.emplace(page_size, std::move(made)).first->second;
+}
+
+Result<std::uint32_t> FileMapper::detect_page_size(Window& window, const MappingInput& input) {
+  if (input.page_size) return *input.page_size;
+  // A trusted file is what its parent was; its first bytes may not even be read.
+  if (input.trust_metadata && input.parent) return input.parent->page_size;
+  if (!input.length || (!input.data.empty() && input.data.front().offset == 0)) {
+    PV_TRY_ASSIGN(const ByteView head, window.view(sqlitesupport::kHeaderBytes));
+    return sqlitesupport::sqlite_page_size(head).value_or(0);
+  }
+  return 0U;
+}
+
+Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& input) {
+  Window window(source);
+  MappingResult result;
+  PV_TRY_ASSIGN(result.page_size, detect_page_size(window, input));
+  result.map = std::make_shared<MapBuilder>(parts_.session, parts_.completion);
+
+  std::optional<MapReader> parent;
+  if (input.parent && input.parent->page_size == result.page_size) {
+    parent.emplace(parts_.reader, input.parent->map, input.parent->length);
+  }
+  const std::uint64_t length_max = input.length.value_or(repo::kFileBytesMax);
+  Status status;
+  for (std::uint64_t span = 0; status && span * repo::kSpanBytes < length_max; ++span) {
+    const std::uint64_t before = window.position();
+    status = map_span(window, input, result, parent ? &*parent : nullptr, span);
+    const std::uint64_t expected = std::min(length_max, (span + 1) * repo::kSpanBytes);
+    if (window.position() < expected) break;  // The source ended.
+    if (window.position() == before) break;
+  }
+  if (!status) result.map->fail(status.error());
+  result.length = window.position();
+  result.bytes_read = window.bytes_read();
+  result.map->close(result.length);
+  if (!status) return status.error();
+  return result;
+}
+
+Status FileMapper::map_span(Window& window, const MappingInput& input, MappingResult& result,
+                            MapReader* parent, std::uint64_t span) {
+  SpanContext context;
+  context.start = span * repo::kSpanBytes;
+  context.is_stream = !input.length;
+  const std::uint64_t end =
+      std::min(input.length.value_or(repo::kFileBytesMax), context.start + repo::kSpanBytes);
+  context.length = end - context.start;
+  const bool audited = input.audited && input.audited(span);
+  context.by_id = input.paranoid || audited;
+
+  ChunkId known_node;
+  if (parent != nullptr && span < parent->spans()) {
+    if (input.trust_metadata && !audited && take_over_span(*parent, span, *result.map)) {
+      window.skip_to(end);
+      return ok();
+    }
+    // A parent that cannot be read is no parent: its data is stored again (F5.8).
+    if (auto node = parent->span(span)) context.parent = std::move(node).value();
+    if (auto id = parent->node_id(span)) known_node = *id;
+  }
+  context.parent_ends = ends_of(context.parent);
+  if (context.is_stream) {
+    PV_TRY_ASSIGN(const ByteView head, window.view(1));
+    if (head.empty()) return ok();  // Ends exactly at the border: no further span.
+  }
+  if (result.page_size != 0) {
+    PV_TRY_ASSIGN(context.pages, page_chunker(result.page_size));
+  }
+  context.map = result.map;
+  context.span = result.map->begin_span();
+  const auto data = context.is_stream ? std::vector<ByteRange>{{context.start, context.length}}
+                                      : clip(input.data, context.start, end);
+  Status status;
+  for (const ByteRange& range : data) {
+    if (range.offset > window.position()) {
+      context.span->add(hole_of(range.offset - window.position()));
+      context.all_kept = false;
+      window.skip_to(range.offset);
+    }
+    status = map_data(window, context, range.offset + range.length);
+    if (!status || window.position() < range.offset + range.length) break;
+  }
+  const bool whole =
+      status && (data.empty() || window.position() == data.back().offset + data.back().length);
+  if (whole && !context.is_stream && window.position() < end) {
+    context.span->add(hole_of(end - window.position()));
+    context.all_kept = false;
+    window.skip_to(end);
+  }
+  result.differs = result.differs || context.differs;
+  const std::uint64_t mapped = window.position() - context.start;
+  PV_TRY_ASSIGN(const bool node_usable, may_reference(known_node));
+  if (context.all_kept && !known_node.is_zero() && mapped == context.parent_length() &&
+      node_usable) {
+    context.span->close_as(known_node);
+  } else {
+    context.span->close();
+  }
+  return status;
+}
+
+Status FileMapper::map_data(Window& window, SpanContext& context, std::uint64_t end) {
+  while (window.position() < end) {
+    PV_TRY_ASSIGN(const ByteView next, window.view(1));
+    if (next.empty()) return ok();  // The source ended early.
+    const std::uint64_t before = window.position();
+    PV_TRY_ASSIGN(const bool kept, keep_parent_extent(window, context, end));
+    if (!kept) PV_TRY(cut_chunk(window, context, end));
+    PV_TRY(parts_.tick(window.position() - before));
+  }
+  return ok();
+}
+
+Result<bool> FileMapper::may_reference(const ChunkId& id) {
+  if (!parts_.session.has_lost_packs() || id.is_zero()) return true;
+  return parts_.session.is_present(id);
+}
+
+// Takes over the parent's extent at this place if its bytes are still there.
+Result<bool> FileMapper::keep_parent_extent(Window& window, SpanContext& context,
+                                            std::uint64_t end) {
+  const repo::Extent* extent = context.parent_extent_at(window.position() - context.start);
+  if (extent == nullptr || extent->hole || extent->length > kHeadroomBytes) return false;
+  if (window.position() + extent->length > end || context.grew_beyond(extent)) return false;
+  PV_TRY_ASSIGN(const ByteView view, window.view(extent->length));
+  if (view.size() < extent->length) return false;
+  const ByteView bytes = view.first(extent->length);
+  const auto& keys = parts_.reader.repository().keys();
+  if (chunker::gate_of(keys.gate(), bytes) != extent->gate) return false;
+  PV_TRY_ASSIGN(const bool usable, may_reference(extent->chunk));
+  if (!usable) return false;
+  if (context.by_id && extent->whole_chunk) {
+    context.all_kept = false;
+    submit(window, context, bytes.size(), extent);
+    return true;
+  }
+  context.span->add(*extent);
+  window.consume(bytes.size());
+  return true;
+}
+
+Status FileMapper::cut_chunk(Window& window, SpanContext& context, std::uint64_t end) {
+  context.all_kept = false;
+  context.differs = true;
+  const std::uint64_t left = end - window.position();
+  const std::uint64_t offset = window.position() - context.start;
+  const std::uint32_t max = context.pages ? context.pages->sizes().max : stream_.sizes().max;
+  std::uint64_t limit = std::min<std::uint64_t>(left, max);
+  bool exact = false;
+  if (context.pages != nullptr) {
+    // Sticky cuts: a page changed in place keeps its chunk's borders (chunker/sticky_cuts.h).
+    const chunker::StickyCuts sticky(context.parent_ends, context.length, max);
+    const chunker::NextCut next = sticky.next(offset);
+    exact = next.exact && next.limit - offset <= limit;
+    limit = std::min(limit, next.limit - offset);
+  }
+  PV_TRY_ASSIGN(const ByteView view, window.view(static_cast<std::size_t>(limit)));
+  const ByteView input = view.first(std::min<std::size_t>(view.size(), limit));
+  const std::size_t length = exact                      ? input.size()
+                             : context.pages != nullptr ? context.pages->cut(input)
+                                                        : stream_.cut(input);
+  submit(window, context, length, nullptr);
+  return ok();
+}
+
+void FileMapper::submit(Window& window, SpanContext& context, std::size_t length,
+                        const repo::Extent* expected) {
+  PV_CHECK(length > 0);
+  const auto view = window.view(length);
+  PV_CHECK(view.has_value());  // Seen already: nothing is read here.
+  ChunkTask task{.session = &parts_.session,
+                 .keys = &parts_.reader.repository().keys(),
+                 .audit = audit_.get(),
+                 .owner = window.owner(),
+                 .bytes = view->first(length),
+                 .map = context.map,
+                 .span = context.span,
+                 .extent = context.span->add_pending(),
+                 .expected = expected ? std::optional(*expected) : std::nullopt};
+  window.consume(length);
+  parts_.workers.submit([task = std::move(task)]() mutable { task.run(); });
+}
+
+}  // namespace pagevault::engine
