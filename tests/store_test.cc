@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+
+#include "pagevault/base/linux_env.h"
 #include "pagevault/base/sim_env.h"
 #include "pagevault/repo/directory_store.h"
 #include "store_conformance.h"
@@ -18,6 +22,36 @@ StoreUnderTest make_sim() {
   return {.keeper = env, .store = std::move(store).value()};
 }
 
+/// A temporary directory of the real file system, removed at the end.
+struct Scratch {
+  Scratch() { PV_CHECK(::mkdtemp(path.data()) != nullptr); }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::string path = (std::filesystem::temp_directory_path() / "pagevault-store-XXXXXX").string();
+};
+
+StoreUnderTest make_linux(LinuxEnvOptions options) {
+  struct Keeper {
+    Scratch scratch;
+    std::unique_ptr<Env> env;
+  };
+  auto keeper = std::make_shared<Keeper>();
+  keeper->env = make_linux_env(options);
+  auto store = create_directory_store(*keeper->env, keeper->scratch.path);
+  return {.keeper = keeper, .store = std::move(store).value(), .threads = true};
+}
+
+StoreUnderTest make_ring() { return make_linux({.io = LinuxEnvOptions::Io::IoUring}); }
+StoreUnderTest make_pool() { return make_linux({.io = LinuxEnvOptions::Io::ThreadPool}); }
+
+INSTANTIATE_TEST_SUITE_P(Linux, StoreConformance,
+                         ::testing::Values(StoreCase{"Ring", make_ring},
+                                           StoreCase{"Pool", make_pool}),
+                         store_case_name);
 INSTANTIATE_TEST_SUITE_P(Sim, StoreConformance, ::testing::Values(StoreCase{"Sim", make_sim}),
                          store_case_name);
 

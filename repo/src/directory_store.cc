@@ -41,6 +41,8 @@ class DirectoryStore final : public Store {
       -> decltype(call(std::declval<Dir&>(), std::string()));
   void forget(const ObjectName& name);
 
+  /// One read, without a queue.
+  void try_read(RangeRead& read);
   /// Makes one try at every read that `order` names, an order of (object, offset).
   void try_reads(std::span<RangeRead> reads, std::span<const std::size_t> order);
 
@@ -54,7 +56,7 @@ class DirectoryStore final : public Store {
   const std::string path_;
   FolderHandles folders_;
   FileHandles files_;
-  QueuePool queues_;
+  ThreadQueues queues_;
 };
 
 void DirectoryStore::forget(const ObjectName& name) {
@@ -66,7 +68,7 @@ template <class Call>
 auto DirectoryStore::with_place(const ObjectName& name, Call call)
     -> decltype(call(std::declval<Dir&>(), std::string())) {
   using Answer = decltype(call(std::declval<Dir&>(), std::string()));
-  PV_TRY_ASSIGN(const ObjectPlace place, object_place(name));
+  PV_TRY_ASSIGN(const StorePlace place, store_place(name));
   const auto once = [&]() -> Answer {
     PV_TRY_ASSIGN(const SharedDir dir, folders_.open(place.folder));
     return call(*dir, place.file);
@@ -80,7 +82,7 @@ auto DirectoryStore::with_place(const ObjectName& name, Call call)
 }
 
 Result<std::unique_ptr<ObjectWriter>> DirectoryStore::create(const ObjectName& name) {
-  PV_TRY_ASSIGN(const ObjectPlace place, object_place(name));
+  PV_TRY_ASSIGN(const StorePlace place, store_place(name));
   const auto once = [&]() -> Result<std::unique_ptr<ObjectWriter>> {
     PV_TRY_ASSIGN(SharedDir dir, folders_.open(place.folder));
     return ObjectFileWriter::create(env_, std::move(dir), place.file);
@@ -133,7 +135,14 @@ Status status_of(const RangeRead& read, const Result<std::size_t>& bytes) {
                                                read.out.size(), read.offset));
 }
 
+void DirectoryStore::try_read(RangeRead& read) {
+  const auto file = files_.open(read.name);
+  read.status =
+      file ? status_of(read, (*file)->read_at(read.offset, read.out)) : Status(file.error());
+}
+
 void DirectoryStore::try_reads(std::span<RangeRead> reads, std::span<const std::size_t> order) {
+  if (order.size() == 1) return try_read(reads[order[0]]);
   std::unique_ptr<IoQueue> queue = queues_.take();
   // Keeps each file open until its read is done, whatever the cache of handles forgets. The queue
   // bounds how many.
@@ -183,13 +192,13 @@ Status DirectoryStore::remove(const ObjectName& name) {
     }
     return dir.sync();
   };
-  PV_TRY_ASSIGN(const ObjectPlace place, object_place(name));
+  PV_TRY_ASSIGN(const StorePlace place, store_place(name));
   PV_TRY_ASSIGN(const SharedDir dir, folders_.open(place.folder));
   return attempt(*dir, place.file).context("remove " + object_path(name));
 }
 
 Status DirectoryStore::add_if_object(Dir& dir, const ObjectName& name, Listing& out) {
-  PV_TRY_ASSIGN(const ObjectPlace place, object_place(name));
+  PV_TRY_ASSIGN(const StorePlace place, store_place(name));
   const auto info = dir.stat(place.file);
   if (!info && info.error().code() == ErrorCode::NotFound) return ok();  // Removed meanwhile.
   PV_TRY(info);

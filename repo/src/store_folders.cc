@@ -28,14 +28,14 @@ bool is_temp_name(std::string_view name) {
          is_lower_hex(name.substr(kTempPrefix.size()));
 }
 
-Result<ObjectPlace> object_place(const ObjectName& name) {
+Result<StorePlace> store_place(const ObjectName& name) {
   if (!is_object_hex(name.type, name.hex)) {
     return Error(ErrorCode::InvalidArgument, fmt::format("'{}' names no object", name.hex));
   }
   const std::string path = object_path(name);
   const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ObjectPlace{.folder = "", .file = path};
-  return ObjectPlace{.folder = path.substr(0, slash), .file = path.substr(slash + 1)};
+  if (slash == std::string::npos) return StorePlace{.folder = "", .file = path};
+  return StorePlace{.folder = path.substr(0, slash), .file = path.substr(slash + 1)};
 }
 
 }  // namespace pagevault::repo

@@ -22,12 +22,12 @@ inline constexpr std::array<std::string_view, 6> kFolders{"gc",    "index",    "
 std::string pack_folder(unsigned first_byte);
 
 /// Where an object lies: folder ("" is the root, "packs/3f") and file name.
-struct ObjectPlace {
+struct StorePlace {
   std::string folder;
   std::string file;
 };
 /// Errors: InvalidArgument when the hex is not that of an id of this type.
-Result<ObjectPlace> object_place(const ObjectName& name);
+Result<StorePlace> store_place(const ObjectName& name);
 
 /// True for the lower-case hex of an id of `type`.
 bool is_object_hex(ObjectType type, std::string_view hex);

@@ -1,8 +1,21 @@
 #include "store_handles.h"
 
+#include <atomic>
+
 #include "store_folders.h"
 
 namespace pagevault::repo {
+
+namespace {
+
+/// Unlike std::thread::id never given to a second thread.
+std::uint64_t this_thread_number() {
+  static std::atomic<std::uint64_t> next = 0;
+  thread_local const std::uint64_t number = next++;
+  return number;
+}
+
+}  // namespace
 
 Result<SharedDir> FolderHandles::open(const std::string& folder) {
   const std::lock_guard lock(mutex_);
@@ -40,7 +53,7 @@ Result<SharedFile> FileHandles::open(const ObjectName& name) {
   }
   // Not under the lock: opening may wait for a network. Two threads may open the same file; the
   // second handle then simply replaces the first.
-  PV_TRY_ASSIGN(const ObjectPlace place, object_place(name));
+  PV_TRY_ASSIGN(const StorePlace place, store_place(name));
   PV_TRY_ASSIGN(const SharedDir dir, folders_.open(place.folder));
   PV_TRY_ASSIGN(SharedFile file, dir->open_file(place.file, OpenMode::Read));
   forget(name);
@@ -62,21 +75,18 @@ void FileHandles::forget(const ObjectName& name) {
   by_name_.erase(found);
 }
 
-std::unique_ptr<IoQueue> QueuePool::take() {
+std::unique_ptr<IoQueue> ThreadQueues::take() {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      auto queue = std::move(idle_.back());
-      idle_.pop_back();
-      return queue;
-    }
+    if (auto mine = idle_.extract(this_thread_number())) return std::move(mine.mapped());
   }
   return env_.make_io_queue(kDepth);
 }
 
-void QueuePool::give_back(std::unique_ptr<IoQueue> queue) {
+void ThreadQueues::give_back(std::unique_ptr<IoQueue> queue) {
   const std::lock_guard lock(mutex_);
-  if (idle_.size() < kIdleMax) idle_.push_back(std::move(queue));
+  idle_[this_thread_number()] = std::move(queue);
+  if (idle_.size() > kIdleMax) idle_.erase(idle_.begin());
 }
 
 }  // namespace pagevault::repo

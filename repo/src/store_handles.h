@@ -23,7 +23,7 @@ class FolderHandles {
  public:
   FolderHandles(Env& env, std::string root_path) : env_(env), root_path_(std::move(root_path)) {}
 
-  /// `folder` as in ObjectPlace.
+  /// `folder` as in StorePlace.
   Result<SharedDir> open(const std::string& folder);
   /// Forgets every handle, so that the next use opens by path again (F3.1: stale handles).
   void forget_all();
@@ -56,13 +56,16 @@ class FileHandles {
   std::map<ObjectName, std::list<Entry>::iterator> by_name_;  // Guarded by mutex_.
 };
 
-/// I/O queues that nobody uses right now. A call takes one, uses it alone and gives it back.
-class QueuePool {
+/// An I/O queue per thread, kept between calls: an io_uring serves only the thread that made it. A
+/// call takes its thread's queue, uses it alone and gives it back.
+class ThreadQueues {
  public:
   static constexpr unsigned kDepth = 32;
-  static constexpr std::size_t kIdleMax = 8;
+  /// More than the threads that read at one time; beyond it, queues of threads that may have ended
+  /// are closed.
+  static constexpr std::size_t kIdleMax = 16;
 
-  explicit QueuePool(Env& env) : env_(env) {}
+  explicit ThreadQueues(Env& env) : env_(env) {}
 
   std::unique_ptr<IoQueue> take();
   void give_back(std::unique_ptr<IoQueue> queue);
@@ -70,7 +73,7 @@ class QueuePool {
  private:
   Env& env_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<IoQueue>> idle_;  // Guarded by mutex_.
+  std::map<std::uint64_t, std::unique_ptr<IoQueue>> idle_;  // By thread; guarded by mutex_.
 };
 
 }  // namespace pagevault::repo
