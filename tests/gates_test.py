@@ -28,6 +28,8 @@ class GateTest(unittest.TestCase):
     def gate(self, name):
         run = subprocess.run([os.path.join(ROOT, "scripts/gates", name), "--root", self.tree],
                              capture_output=True, text=True, check=False)
+        if run.returncode == 77:  # Only with another clang-format than the one of .ci/run.
+            self.skipTest(run.stdout.strip())
         return run.returncode, run.stdout + run.stderr
 
     def assert_passes(self, name):
