@@ -3,9 +3,10 @@
 #   bench/frame_data.sh DIR [SCALE]      SCALE 1 = about 300 MB of SQLite, pgbench -s 20
 # Leaves in DIR/sqlite and DIR/postgres:
 #   base      the database
+#   touched   base after 0.05 % random row updates: about 1 % of its pages
 #   updated   base after 1 % random row updates
 #   aged      base after more updates, deletes and inserts, and VACUUM (FULL)
-# and of the SQLite ones a dump in SQL (.sql). Then: frame_sizes page DIR/postgres/{base,updated,aged}
+# and of the SQLite ones a dump in SQL (.sql). Then: frame_sizes page DIR/postgres/{base,touched,updated,aged}
 # Needs python3, sqlite3 3.35 or later, PostgreSQL 13 or later (PG_BIN to choose one). Run as root it
 # runs the server as user postgres. Same seed, same rows.
 set -euo pipefail
@@ -17,9 +18,9 @@ mkdir -p "$dir/sqlite" "$dir/postgres"
 chmod 755 "$dir" "$dir/postgres"
 dir=$(cd "$dir" && pwd)
 
-echo "sqlite: base, updated, aged"
+echo "sqlite: base, touched, updated, aged"
 python3 "$here/frame_data_sqlite.py" "$dir/sqlite" "$scale"
-for name in base updated aged; do sqlite3 "$dir/sqlite/$name.db" .dump >"$dir/sqlite/$name.sql"; done
+for name in base touched updated aged; do sqlite3 "$dir/sqlite/$name.db" .dump >"$dir/sqlite/$name.sql"; done
 
 pg_bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)}
 pg_dir=$dir/postgres
@@ -68,14 +69,20 @@ sql "VACUUM ANALYZE"
 stop "$pg_dir/live"
 copy_to base
 
-echo "postgres: updated"
-start "$pg_dir/live"
-sql "SELECT setseed(0.1);
-UPDATE pgbench_accounts SET abalance = abalance + 17 WHERE random() < 0.01;
-UPDATE articles SET meta = jsonb_set(meta, '{views}', to_jsonb((random() * 100000)::int)) WHERE random() < 0.01;"
-sql "CHECKPOINT"
-stop "$pg_dir/live"
-copy_to updated
+update() {  # Share of rows, seed, name of the copy.
+  echo "postgres: $3"
+  rm -rf "$pg_dir/live"
+  cp -a "$pg_dir/base" "$pg_dir/live"
+  start "$pg_dir/live"
+  sql "SELECT setseed($2);
+  UPDATE pgbench_accounts SET abalance = abalance + 17 WHERE random() < $1;
+  UPDATE articles SET meta = jsonb_set(meta, '{views}', to_jsonb((random() * 100000)::int)) WHERE random() < $1;"
+  sql "CHECKPOINT"
+  stop "$pg_dir/live"
+  copy_to "$3"
+}
+update 0.0005 0.1 touched
+update 0.01 0.1 updated
 
 echo "postgres: aged"
 start "$pg_dir/live"
@@ -88,4 +95,4 @@ stop "$pg_dir/live"
 copy_to aged
 trap - EXIT
 rm -rf "$socket" "$pg_dir/live"
-du -sh "$dir"/sqlite/* "$pg_dir"/{base,updated,aged}
+du -sh "$dir"/sqlite/* "$pg_dir"/{base,touched,updated,aged}

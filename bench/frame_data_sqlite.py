@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes base.db, updated.db and aged.db for docs/adr/0003 (see frame_data.sh).
+"""Makes base.db, touched.db, updated.db and aged.db for docs/adr/0003 (see frame_data.sh).
 
 Users, orders and JSON events with the indexes an application would have. Seeded.
 """
@@ -94,9 +94,11 @@ def update(path, users, orders, events, share, seed):
 
 def main():
     folder, scale = sys.argv[1], int(sys.argv[2])
-    base, updated, aged = (f"{folder}/{name}.db" for name in ("base", "updated", "aged"))
+    base, touched, updated, aged = (f"{folder}/{name}.db" for name in ("base", "touched", "updated", "aged"))
     open(base, "w").close()
     counts = make_base(base, scale)
+    shutil.copyfile(base, touched)
+    update(touched, *counts, 0.0005, 6)[0].close()
     shutil.copyfile(base, updated)
     update(updated, *counts, 0.01, 7)[0].close()
     shutil.copyfile(base, aged)

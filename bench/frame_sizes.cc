@@ -1,8 +1,8 @@
 // How large should chunks be? Cuts, deduplicates and compresses real files at several sizes and
 // prints the tables of docs/adr/0003-chunk-and-frame-sizes.md.
 //
-//   frame_sizes page   BASE UPDATED AGED      database files (bench/frame_data.sh makes them)
-//   frame_sizes stream BASE UPDATED AGED      any files, with the stream chunker
+//   frame_sizes page   BASE TOUCHED UPDATED AGED      database files (bench/frame_data.sh makes
+//   them) frame_sizes stream BASE TOUCHED UPDATED AGED      any files, with the stream chunker
 //
 // Each is a file, or a PostgreSQL data directory, of which the relation files are taken. Everything
 // is held in memory. Times are CPU seconds of one thread, so that a busy machine distorts little.
@@ -199,12 +199,44 @@ Stored compress(const ChunkSet& chunks, int level) {
 
 struct Sources {
   Source base;
+  Source touched;
   Source updated;
   Source aged;
 };
 
 double percent(std::size_t part, std::size_t whole) {
   return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// What a backup of `next` stores when `base` is there: with the parent's cuts, and without.
+std::string measure_step(const ChunkSet& base, const Layout& base_layout, const Source& next,
+                         const Chunking& chunking, std::uint32_t chunk_max) {
+  const Layout sticky_layout = cut_source(next, chunking, &base_layout, chunk_max);
+  const ChunkSet sticky = without(chunks_of(next, sticky_layout), base);
+  const Layout content_layout = cut_source(next, chunking, nullptr, chunk_max);
+  const ChunkSet content = without(chunks_of(next, content_layout), base);
+  const std::size_t total = total_bytes(next);
+  return fmt::format(" {:.1f} % ({:.1f} %) | {:.1f} |", percent(plain_bytes(sticky), total),
+                     percent(plain_bytes(content), total),
+                     static_cast<double>(compress(sticky, 1).bytes) / 1e6);
+}
+
+// Share of the pages of `next` that are not the same at the same place in `base`.
+double changed_pages_percent(const Source& base, const Source& next) {
+  std::map<std::string, ByteView> before;
+  for (const SourceFile& file : base) before[file.name] = file.content;
+  std::size_t changed = 0;
+  for (const SourceFile& file : next) {
+    const ByteView now = file.content;
+    const ByteView then = before.contains(file.name) ? before[file.name] : ByteView{};
+    for (std::size_t at = 0; at < now.size(); at += file.page_size) {
+      const ByteView page = now.subspan(at, std::min<std::size_t>(file.page_size, now.size() - at));
+      const bool same = at + page.size() <= then.size() &&
+                        std::ranges::equal(page, then.subspan(at, page.size()));
+      if (!same) changed += page.size();
+    }
+  }
+  return percent(changed, total_bytes(next));
 }
 
 // One line of the table.
@@ -221,14 +253,8 @@ void measure(const Sources& sources, const Chunking& chunking, chunker::ChunkSiz
         static_cast<double>(total_bytes(sources.base)) / static_cast<double>(stored.bytes),
         static_cast<double>(plain_bytes(base)) / stored.cpu_seconds / 1e6);
   }
-  const std::size_t updated_bytes = total_bytes(sources.updated);
-  for (const Layout* parent : {&base_layout, static_cast<const Layout*>(nullptr)}) {
-    const Layout layout = cut_source(sources.updated, chunking, parent, sizes.max);
-    const ChunkSet fresh = without(chunks_of(sources.updated, layout), base);
-    line += fmt::format(" {:.1f} % |", percent(plain_bytes(fresh), updated_bytes));
-    if (parent != nullptr) {
-      line += fmt::format(" {:.1f} |", static_cast<double>(compress(fresh, 1).bytes) / 1e6);
-    }
+  for (const Source* next : {&sources.touched, &sources.updated}) {
+    line += measure_step(base, base_layout, *next, chunking, sizes.max);
   }
   const Layout aged_layout = cut_source(sources.aged, chunking, nullptr, sizes.max);
   const ChunkSet aged = chunks_of(sources.aged, aged_layout);
@@ -239,13 +265,14 @@ void measure(const Sources& sources, const Chunking& chunking, chunker::ChunkSiz
 }
 
 void measure_all(const std::string& mode, const Sources& sources) {
-  fmt::print("base {} bytes, updated {}, aged {}\n\n", total_bytes(sources.base),
-             total_bytes(sources.updated), total_bytes(sources.aged));
+  fmt::print("base {} bytes; changed pages: touched {:.2f} %, updated {:.2f} %, aged {:.2f} %\n\n",
+             total_bytes(sources.base), changed_pages_percent(sources.base, sources.touched),
+             changed_pages_percent(sources.base, sources.updated),
+             changed_pages_percent(sources.base, sources.aged));
   fmt::print(
-      "| target | mean | ratio L1 | MB/s | ratio L2 | MB/s | ratio L3 | MB/s | re-stored, sticky | "
-      "MB at L1 | re-stored, content | shared with aged "
-      "|\n|---|---|---|---|---|---|---|---|---|---|"
-      "---|---|\n");
+      "| target | mean | ratio L1 | MB/s | ratio L2 | MB/s | ratio L3 | MB/s | touched: re-stored "
+      "(without parent) | MB at L1 | updated: re-stored (without parent) | MB at L1 | shared with "
+      "aged |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const std::uint32_t kib : {8U, 16U, 32U, 64U, 128U, 1024U}) {
     const std::uint32_t target = kib * 1024;
     if (mode == "page") {
@@ -263,11 +290,11 @@ void measure_all(const std::string& mode, const Sources& sources) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
-  if (args.size() != 4 || (args[0] != "page" && args[0] != "stream")) {
-    fmt::print(stderr, "usage: frame_sizes page|stream BASE UPDATED AGED\n");
+  if (args.size() != 5 || (args[0] != "page" && args[0] != "stream")) {
+    fmt::print(stderr, "usage: frame_sizes page|stream BASE TOUCHED UPDATED AGED\n");
     return 2;
   }
   using pagevault::load;
-  pagevault::measure_all(args[0], {load(args[1]), load(args[2]), load(args[3])});
+  pagevault::measure_all(args[0], {load(args[1]), load(args[2]), load(args[3]), load(args[4])});
   return 0;
 }
