@@ -176,6 +176,8 @@ class Headers(GateTest):
 
 
 class Tidy(GateTest):
+    CLEAN = "struct Twice {\n  static int of(int value) { return 2 * value; }\n};\n"
+
     def make(self, text):
         self.borrow(".clang-tidy")
         self.write("base/src/a.cc", text)
@@ -185,15 +187,15 @@ class Tidy(GateTest):
             "command": f"c++ -std=c++20 -o a.o -c {source}"}]))
 
     def test_accepts_clean_code_and_remembers_it(self):
-        self.make("int twice(int value) { return 2 * value; }\n")
+        self.make(self.CLEAN)
         self.assert_passes("tidy")
         self.assertEqual(len(os.listdir(os.path.join(self.tree, "build/tidy-cache"))), 1)
         self.assert_passes("tidy")
 
     def test_rejects_a_wrong_name_also_after_a_clean_run(self):
-        self.make("int twice(int value) { return 2 * value; }\n")
+        self.make(self.CLEAN)
         self.assert_passes("tidy")
-        self.make("int Twice(int Value) { return 2 * Value; }\n")
+        self.make("struct Twice {\n  static int Of(int Value) { return 2 * Value; }\n};\n")
         self.assert_fails("tidy", "readability-identifier-naming")
         self.assert_fails("tidy", "readability-identifier-naming")
 
@@ -202,10 +204,10 @@ class Tidy(GateTest):
         self.assert_fails("tidy", "NullDereference")
 
     def test_rejects_a_source_no_target_compiles(self):
-        self.make("int twice(int value) { return 2 * value; }\n")
+        self.make(self.CLEAN)
         self.write("base/src/b.cc", "\n")
         self.assert_fails("tidy", "base/src/b.cc: no target compiles it")
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], "-v"])
+    unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])
