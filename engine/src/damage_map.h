@@ -1,0 +1,30 @@
+// Which stored chunks are known to be unusable, while a check goes on.
+
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "pagevault/repo/chunk_index.h"
+
+namespace pagevault::engine {
+
+/// Not thread-safe.
+class DamageMap {
+ public:
+  void add_pack(const PackId& pack) { packs_.insert(pack); }
+  void add_blob(const PackId& pack, const ChunkId& chunk) { blobs_[chunk].push_back(pack); }
+  bool empty() const { return packs_.empty() && blobs_.empty(); }
+
+  /// Why the chunk cannot be used; empty when at least one of its places is good.
+  Result<std::string> problem_of(repo::ChunkIndex& index, const ChunkId& chunk) const;
+
+ private:
+  bool is_bad(const repo::BlobLocation& place) const;
+
+  std::unordered_set<PackId> packs_;                        // Missing or unreadable as a whole.
+  std::unordered_map<ChunkId, std::vector<PackId>> blobs_;  // Damaged in these packs.
+};
+
+}  // namespace pagevault::engine

@@ -1,0 +1,67 @@
+// One file being restored: written under a temporary name, shown under its own when complete.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "map_builder.h"
+#include "pagevault/base/env.h"
+#include "pagevault/engine/restore.h"
+#include "pagevault/repo/directory_entry.h"
+
+namespace pagevault::engine {
+
+/// Shared by the restoring thread and the tasks that write to it.
+class OutputFile {
+ public:
+  struct Place {
+    std::shared_ptr<Dir> dir;  ///< Shared by everything that is restored into it.
+    std::string name;
+    std::string path;  ///< For messages: relative to the target.
+  };
+  /// Creates the temporary file with the entry's size. Errors: of the target.
+  static Result<std::shared_ptr<OutputFile>> create(Env& env, Place place, repo::Entry entry,
+                                                    Completion& completion);
+  /// Removes the temporary file unless it was published.
+  ~OutputFile();
+
+  const repo::Entry& entry() const { return entry_; }
+  const Place& place() const { return place_; }
+  File& file() { return *file_; }
+
+  void begin_part() { open_.fetch_add(1, std::memory_order_relaxed); }
+  void end_part();
+  bool done() const { return open_.load(std::memory_order_acquire) == 0; }
+
+  /// From any thread.
+  void add_problem(std::uint64_t offset, std::uint64_t length, const Error& error);
+  void fail_target(const Error& error);
+
+  /// After done(). What could not be restored, ascending.
+  std::vector<RestoreProblem> problems();
+  std::optional<Error> target_failure();
+  /// Gives the file its name: `NAME`, or `NAME.pv-damaged` when there are problems. Replaces what
+  /// is there.
+  Status publish();
+  const std::string& temporary_name() const { return temporary_; }
+
+ private:
+  OutputFile(Place place, repo::Entry entry, Completion& completion);
+
+  Place place_;
+  repo::Entry entry_;
+  Completion* completion_;
+  std::string temporary_;
+  std::unique_ptr<File> file_;
+  bool published_ = false;
+  std::atomic<std::size_t> open_{1};
+  std::mutex mutex_;
+  std::vector<RestoreProblem> problems_;  // Guarded by mutex_.
+  std::optional<Error> target_failure_;   // Guarded by mutex_.
+};
+
+}  // namespace pagevault::engine
