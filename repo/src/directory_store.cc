@@ -254,8 +254,8 @@ Result<Listing> DirectoryStore::list_once(ObjectType type) {
   }
   // Ascending, and each once even if the directory was read while it changed (F4.6).
   std::ranges::sort(out.objects, {}, &ObjectInfo::name);
-  const auto repeated = std::ranges::unique(out.objects, {}, &ObjectInfo::name);
-  out.objects.erase(repeated.begin(), repeated.end());
+  const auto same = [](const ObjectInfo& a, const ObjectInfo& b) { return a.name == b.name; };
+  out.objects.erase(std::unique(out.objects.begin(), out.objects.end(), same), out.objects.end());
   return out;
 }
 
