@@ -1,0 +1,186 @@
+#include <fmt/format.h>
+
+#include "entry_text.h"
+#include "escape.h"
+#include "human_numbers.h"
+#include "json_text.h"
+#include "opened_workspace.h"
+#include "pagevault/engine/restore.h"
+#include "process_setup.h"
+#include "progress_line.h"
+#include "user_paths.h"
+
+namespace pagevault::cli {
+namespace {
+
+std::string range_text(const engine::RestoreProblem& problem) {
+  if (problem.length == 0) return {};
+  return fmt::format(", bytes {} to {}", problem.offset, problem.offset + problem.length - 1);
+}
+
+class RestoreDisplay final : public engine::RestoreObserver {
+ public:
+  explicit RestoreDisplay(Invocation& invocation)
+      : console_(invocation.console),
+        line_(invocation.env, invocation.console),
+        names_entries_(invocation.options.has("dry-run") || invocation.console.verbosity() > 1) {}
+
+  void on_progress(const engine::RestoreProgress& progress) override {
+    line_.update({.items = progress.files_done,
+                  .bytes = progress.bytes_done,
+                  .done = progress.bytes_done,
+                  .total = progress.bytes_total});
+  }
+  void on_problem(const engine::RestoreProblem& problem) override {
+    Json document = item_error_document(problem.path, problem.error, "restore");
+    document["offset"] = problem.offset;
+    document["length"] = problem.length;
+    console_.item_error(document, fmt::format("{}{}: {}", problem.path, range_text(problem),
+                                              problem.error.message()));
+  }
+  void on_entry(const std::string& path) override {
+    if (!names_entries_ || console_.quiet()) return;
+    if (!console_.json()) return console_.line(escape_for_terminal(path));
+    Json document = {{"message_type", "entry"}};
+    put_name(document, "item", path);
+    console_.json_line(document);
+  }
+  std::int64_t elapsed_ns() const { return line_.elapsed_ns(); }
+
+ private:
+  Console& console_;
+  ProgressLine line_;
+  bool names_entries_;
+};
+
+engine::Overwrite overwrite_of(const std::string& name) {
+  if (name == "never") return engine::Overwrite::Never;
+  return name == "if-changed" ? engine::Overwrite::IfChanged : engine::Overwrite::Always;
+}
+
+engine::RestoreRequest restore_request(const Options& options, const SnapshotPlace& place,
+                                       const SnapshotId& snapshot, const std::string& target) {
+  return {.snapshot = snapshot,
+          .path = place.path,
+          .target = absolute_path(working_directory(), target),
+          .includes = options.list("include"),
+          .excludes = options.list("exclude"),
+          .overwrite = overwrite_of(options.text_or("overwrite", "always")),
+          .verify = options.has("verify"),
+          .dry_run = options.has("dry-run"),
+          .allow_special = options.has("allow-special")};
+}
+
+void print_json(Console& console, const engine::RestoreReport& report, bool dry_run,
+                std::int64_t elapsed_ns) {
+  console.json_line({{"message_type", "summary"},
+                     {"dry_run", dry_run},
+                     {"files_restored", report.files},
+                     {"files_skipped", report.files_skipped},
+                     {"directories", report.directories},
+                     {"others", report.others},
+                     {"bytes_written", report.bytes_written},
+                     {"bytes_holes", report.bytes_holes},
+                     {"damaged", report.damaged},
+                     {"failed", report.failed},
+                     {"metadata_skipped", report.metadata_skipped},
+                     {"total_duration", static_cast<double>(elapsed_ns) / 1e9}});
+}
+
+void print_summary(Console& console, const engine::RestoreReport& report, bool dry_run,
+                   std::int64_t elapsed_ns) {
+  console.summary(fmt::format("{}: {} ({} skipped), {} directories, {} other entries",
+                              dry_run ? "would be restored" : "restored",
+                              human_plural(report.files, "file"), human_count(report.files_skipped),
+                              human_count(report.directories), human_count(report.others)));
+  console.summary(fmt::format("written: {}, left as holes: {}, time: {}",
+                              human_bytes(report.bytes_written), human_bytes(report.bytes_holes),
+                              human_duration(elapsed_ns)));
+}
+
+void warn_of_losses(Console& console, const engine::RestoreReport& report) {
+  if (report.metadata_skipped > 0) {
+    console.warn(
+        fmt::format("{} could not be set (owner, attributes and the like; only root can "
+                    "set all of them)",
+                    human_plural(report.metadata_skipped, "piece") + " of metadata"));
+  }
+  if (report.damaged > 0) {
+    console.warn(
+        fmt::format("{} could not be restored whole; a damaged file is kept as "
+                    "NAME.pv-damaged; everything else is as it was backed up",
+                    human_plural(report.damaged, "damaged range")));
+  }
+}
+
+ExitCode exit_of(const engine::RestoreReport& report) {
+  if (report.damaged > 0) return ExitCode::Damage;
+  return report.failed > 0 ? ExitCode::Fatal : ExitCode::Ok;
+}
+
+Outcome run_restore_command(Invocation& invocation) {
+  const Options& options = invocation.options;
+  const auto target = options.text("target");
+  if (!target || target->empty()) {
+    return Error(ErrorCode::InvalidArgument, "'restore' wants --target DIR: where to restore to");
+  }
+  const SnapshotPlace place = parse_snapshot_place(options.words()[0]);
+  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
+  PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
+                choose_snapshot(invocation, opened->repository(), place.snapshot));
+  const engine::RestoreRequest request = restore_request(options, place, stored.id, *target);
+  RestoreDisplay display(invocation);
+  PV_TRY_ASSIGN(const engine::RestoreReport report, engine::run_restore(*opened, request, display));
+  if (invocation.console.json()) {
+    print_json(invocation.console, report, request.dry_run, display.elapsed_ns());
+  } else {
+    print_summary(invocation.console, report, request.dry_run, display.elapsed_ns());
+  }
+  warn_of_losses(invocation.console, report);
+  return exit_of(report);
+}
+
+}  // namespace
+
+const Command& restore_command() {
+  using enum OptionKind;
+  static const Command kCommand = {
+      .name = "restore",
+      .group = "Restore",
+      .summary = "restore a snapshot, or a part of it, into a folder",
+      .arguments = "SNAPSHOT[:PATH]",
+      .arguments_min = 1,
+      .arguments_max = 1,
+      .description =
+          "Writes below --target and nowhere else: /srv/app of the snapshot becomes "
+          "TARGET/srv/app. With :PATH the content of that folder (or that one file) goes straight "
+          "into TARGET. A file appears under its name only when it is complete. Owners, modes, "
+          "times, attributes, links and holes are restored; owners need root.",
+      .options = {{"target", 't', Value, "DIR",
+                   "folder to restore into, created when missing (needed)"},
+                  {"include", 'i', List, "PATTERN",
+                   "only what matches: a name, or a whole path when it has a '/'"},
+                  {"exclude", 'e', List, "PATTERN", "not what matches"},
+                  {"overwrite",
+                   0,
+                   Value,
+                   "WHEN",
+                   "replace files that are there already (default always)",
+                   {"always", "if-changed", "never"}},
+                  {"verify", 0, Flag, {}, "compare everything with its cryptographic hash as well"},
+                  {"dry-run", 'n', Flag, {}, "name what would be written, write nothing"},
+                  {"allow-special",
+                   0,
+                   Flag,
+                   {},
+                   "also device nodes, setuid and setgid bits and file capabilities"}},
+      .examples = {{"pagevault restore latest --target /tmp/restored", "everything"},
+                   {"pagevault restore 3f2a91c0:/srv/app --target /srv/app --overwrite if-changed",
+                    "one folder, back in place"},
+                   {"pagevault restore latest -t /tmp/x --include '*.db'", "databases only"}},
+      .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
+      .run = run_restore_command};
+  return kCommand;
+}
+
+}  // namespace pagevault::cli

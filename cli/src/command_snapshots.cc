@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "entry_text.h"
+#include "escape.h"
+#include "human_numbers.h"
+#include "json_text.h"
+#include "opened_workspace.h"
+#include "process_setup.h"
+#include "table_text.h"
+#include "timestamps.h"
+#include "user_paths.h"
+
+namespace pagevault::cli {
+namespace {
+
+// Same host, all the tags, all the paths.
+bool is_wanted(const repo::Snapshot& snapshot, const Options& options) {
+  const auto has_tag = [&](const std::string& tag) {
+    return std::ranges::find(snapshot.tags, tag) != snapshot.tags.end();
+  };
+  const std::string here = working_directory();
+  const auto has_path = [&](const std::string& path) {
+    return std::ranges::find(snapshot.paths, absolute_path(here, path)) != snapshot.paths.end();
+  };
+  return snapshot.host == options.text_or("host", snapshot.host) &&
+         std::ranges::all_of(options.list("tag"), has_tag) &&
+         std::ranges::all_of(options.list("path"), has_path);
+}
+
+Result<std::size_t> wanted_count(const Options& options) {
+  const std::string text = options.text_or("latest", fmt::format("{}", SIZE_MAX));
+  std::size_t count = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (problem == std::errc{} && end == text.data() + text.size() && count > 0) return count;
+  return Error(ErrorCode::InvalidArgument, fmt::format("--latest: '{}' is no count", text));
+}
+
+std::string escaped_list(const std::vector<std::string>& texts) {
+  std::vector<std::string> out;
+  for (const std::string& text : texts) out.push_back(escape_for_terminal(text));
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+void print_table(Console& console, const std::vector<repo::StoredSnapshot>& snapshots) {
+  using enum TableText::Align;
+  TableText table({{"ID"}, {"Time"}, {"Host"}, {"Tags"}, {"Kind"}, {"Size", Right}, {"Paths"}});
+  for (const auto& [id, snapshot] : snapshots) {
+    table.add({short_id(id), local_time(snapshot.committed_ns), escape_for_terminal(snapshot.host),
+               escaped_list(snapshot.tags),
+               fmt::format("{}{}", kind_name(snapshot.kind), snapshot.incomplete ? " (part)" : ""),
+               human_bytes(snapshot.stats.bytes_source), escaped_list(snapshot.paths)});
+  }
+  for (const std::string& line : table.lines()) console.line(line);
+  console.line(human_plural(snapshots.size(), "snapshot"));
+}
+
+void print_json(Console& console, const std::vector<repo::StoredSnapshot>& snapshots) {
+  JsonArray array(console);
+  for (const repo::StoredSnapshot& stored : snapshots) array.add(snapshot_json(stored));
+  array.end();
+}
+
+Outcome run_snapshots(Invocation& invocation) {
+  PV_TRY_ASSIGN(const std::size_t count, wanted_count(invocation.options));
+  PV_TRY_ASSIGN(const auto repository, open_repository(invocation));
+  PV_TRY_ASSIGN(repo::SnapshotListing listing, list_snapshots(invocation, *repository));
+  std::vector<repo::StoredSnapshot>& snapshots = listing.snapshots;
+  std::erase_if(snapshots, [&](const repo::StoredSnapshot& stored) {
+    return !is_wanted(stored.snapshot, invocation.options);
+  });
+  if (snapshots.size() > count) {
+    snapshots.erase(snapshots.begin(), snapshots.end() - static_cast<std::ptrdiff_t>(count));
+  }
+  if (invocation.console.json()) {
+    print_json(invocation.console, snapshots);
+  } else {
+    print_table(invocation.console, snapshots);
+  }
+  return listing.damaged.empty() ? ExitCode::Ok : ExitCode::Damage;
+}
+
+}  // namespace
+
+const Command& snapshots_command() {
+  using enum OptionKind;
+  static const Command kCommand = {
+      .name = "snapshots",
+      .group = "Look",
+      .summary = "list the snapshots",
+      .arguments = "",
+      .description =
+          "Oldest first. The first eight digits of an id name a snapshot for every command; so do "
+          "`latest`, `latest~1` (the one before) and a time like 2026-11-20T12:00:00Z (the newest "
+          "at or before it). \"(part)\" marks snapshots some of whose sources could not be read.",
+      .options = {{"host", 0, Value, "NAME", "only of this host"},
+                  {"tag", 0, List, "TEXT", "only with this tag"},
+                  {"path", 0, List, "PATH", "only of this path"},
+                  {"latest", 0, Value, "N", "only the last N"}},
+      .examples = {{"pagevault snapshots --latest 5", "the last five"},
+                   {"pagevault snapshots --host db1 --tag daily --json",
+                    "for a script: one JSON document"}},
+      .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
+      .run = run_snapshots};
+  return kCommand;
+}
+
+}  // namespace pagevault::cli

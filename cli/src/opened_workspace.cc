@@ -1,0 +1,72 @@
+#include "opened_workspace.h"
+
+#include <fmt/format.h>
+
+#include "pagevault/repo/directory_store.h"
+
+namespace pagevault::cli {
+namespace {
+
+void describe_index(Invocation& invocation, engine::Workspace& workspace) {
+  Console& console = invocation.console;
+  const repo::IndexLoad& load = workspace.index_load();
+  console.detail(fmt::format("i/o: {}", invocation.env.io_description()));
+  console.detail(workspace.cache_folder().empty()
+                     ? std::string("cache: in memory")
+                     : fmt::format("cache: {}", workspace.cache_folder()));
+  console.detail(fmt::format("index: {} objects, {} of them read now{}", load.objects, load.applied,
+                             load.rebuilt ? "; the cache was begun anew" : ""));
+}
+
+}  // namespace
+
+Status require_repository(Invocation& invocation) {
+  invocation.phase = Phase::Opening;
+  PV_TRY(repo::open_directory_store(invocation.env, invocation.settings.repository));
+  invocation.phase = Phase::Setup;
+  return ok();
+}
+
+Result<std::unique_ptr<repo::Repository>> open_repository(Invocation& invocation) {
+  const Settings& settings = invocation.settings;
+  PV_TRY(require_repository(invocation));
+  PV_TRY_ASSIGN(const repo::Credential credential,
+                read_credential(settings.credential, invocation.console));
+  invocation.phase = Phase::Opening;
+  PV_TRY_ASSIGN(auto repository,
+                repo::Repository::open(invocation.env, settings.repository, credential));
+  invocation.phase = Phase::Running;
+  invocation.console.detail(
+      fmt::format("repository: {}, id {}", settings.repository, repository->config().id.hex()));
+  return repository;
+}
+
+Result<OpenedWorkspace> open_workspace(Invocation& invocation) {
+  PV_TRY_ASSIGN(auto repository, open_repository(invocation));
+  OpenedWorkspace out;
+  PV_TRY_ASSIGN(out.workspace,
+                engine::Workspace::open(std::move(repository), invocation.settings.cache_root));
+  out.guard = std::make_unique<CancelOnSignal>(out.workspace->cancel());
+  for (const std::string& warning : out.workspace->warnings()) invocation.console.warn(warning);
+  describe_index(invocation, *out.workspace);
+  return out;
+}
+
+Result<repo::SnapshotListing> list_snapshots(Invocation& invocation,
+                                             const repo::Repository& repository) {
+  PV_TRY_ASSIGN(repo::SnapshotListing listing, repository.list_snapshots());
+  for (const auto& damaged : listing.damaged) {
+    invocation.console.warn(fmt::format("{} cannot be read: {}", repo::object_path(damaged.name),
+                                        damaged.error.message()));
+  }
+  return listing;
+}
+
+Result<repo::StoredSnapshot> choose_snapshot(Invocation& invocation,
+                                             const repo::Repository& repository,
+                                             const std::string& text) {
+  PV_TRY_ASSIGN(const repo::SnapshotListing listing, list_snapshots(invocation, repository));
+  return engine::find_snapshot(listing, text);
+}
+
+}  // namespace pagevault::cli
