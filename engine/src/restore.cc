@@ -323,8 +323,8 @@ Status RestoreRun::restore_file(const std::shared_ptr<Dir>& dir, repo::Entry ent
       return ok();
     }
   }
-  auto file =
-      OutputFile::create(workspace_.env(), {dir, entry.name, path}, std::move(entry), completion_);
+  OutputFile::Place place{dir, entry.name, path};
+  auto file = OutputFile::create(workspace_.env(), std::move(place), std::move(entry), completion_);
   if (!file) return problem(path, file.error());
   PV_TRY(schedule(*file));
   (*file)->end_part();

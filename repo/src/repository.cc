@@ -50,36 +50,45 @@ Result<std::vector<KeySlotId>> key_slot_ids(Store& store) {
   return ids;
 }
 
+Result<Config> read_config(Store& store, const KeySet& keys) {
+  PV_TRY_ASSIGN(const Bytes body,
+                open_sealed(store, keys, RepositoryId{}, {ObjectType::Config, ""}));
+  return decode_config(body).context("config");
+}
+
 struct Unlocked {
-  MasterSecret master;
+  KeySet keys;
+  Config config;
   KeySlotId slot;
 };
 
-// Tries every slot; damaged ones do not keep the others from opening (F7.2).
+Result<Unlocked> unlock_with(Store& store, const KeySlotId& id, const Credential& credential) {
+  PV_TRY_ASSIGN(const Bytes slot, store.read_all(slot_name(id), kKeySlotBytesMax));
+  PV_TRY_ASSIGN(OpenedSlot opened, open_key_slot(id, slot, credential));
+  KeySet keys = KeySet::derive(std::move(opened.master));
+  PV_TRY_ASSIGN(Config config, read_config(store, keys));
+  return Unlocked{std::move(keys), std::move(config), id};
+}
+
+// Tries every slot. Damaged ones, and those of an init that was interrupted before its config was
+// written, do not keep the others from opening (F7.2, I12).
 Result<Unlocked> unlock(Store& store, const Credential& credential) {
   PV_TRY_ASSIGN(const auto ids, key_slot_ids(store));
   if (ids.empty()) {
     return Error(ErrorCode::Corrupt, "keys: no key slot is left; a paper key can add one");
   }
-  std::optional<Error> damage;
+  std::optional<Error> problem;
   for (const KeySlotId& id : ids) {
-    auto bytes = store.read_all(slot_name(id), kKeySlotBytesMax);
-    auto opened = bytes ? open_key_slot(id, *bytes, credential) : Result<OpenedSlot>(bytes.error());
-    if (opened) return Unlocked{std::move(opened->master), id};
-    if (opened.error().code() != ErrorCode::WrongKey) {
-      damage = opened.error().with_context(object_path(slot_name(id)));
+    auto unlocked = unlock_with(store, id, credential);
+    if (unlocked) return unlocked;
+    if (unlocked.error().code() != ErrorCode::WrongKey) {
+      problem = unlocked.error().with_context(object_path(slot_name(id)));
     }
   }
-  if (damage) return *damage;
-  return Error(
-      ErrorCode::WrongKey,
-      fmt::format("the given key or passphrase opens none of the {} key slots", ids.size()));
-}
-
-Result<Config> read_config(Store& store, const KeySet& keys) {
-  PV_TRY_ASSIGN(const Bytes body,
-                open_sealed(store, keys, RepositoryId{}, {ObjectType::Config, ""}));
-  return decode_config(body).context("config");
+  if (problem) return *problem;
+  return Error(ErrorCode::WrongKey, fmt::format("the given key or passphrase opens none of the {} "
+                                                "key slots",
+                                                ids.size()));
 }
 
 Bytes sealed_with_place(Env& env, const KeySet& keys, const RepositoryId& repository,
@@ -132,10 +141,8 @@ Result<std::unique_ptr<Repository>> Repository::open(Env& env, const std::string
                                                      const Credential& credential) {
   PV_TRY_ASSIGN(auto store, open_directory_store(env, location));
   PV_TRY_ASSIGN(Unlocked unlocked, unlock(*store, credential));
-  KeySet keys = KeySet::derive(std::move(unlocked.master));
-  PV_TRY_ASSIGN(Config config, read_config(*store, keys));
-  return std::unique_ptr<Repository>(
-      new Repository(env, std::move(store), std::move(keys), std::move(config), unlocked.slot));
+  return std::unique_ptr<Repository>(new Repository(env, std::move(store), std::move(unlocked.keys),
+                                                    std::move(unlocked.config), unlocked.slot));
 }
 
 Result<std::unique_ptr<Repository>> Repository::open_with_master(Env& env,
@@ -153,7 +160,9 @@ Result<std::unique_ptr<Repository>> Repository::open_with_master(Env& env,
 }
 
 Result<Bytes> Repository::read_object(const ObjectName& name) const {
-  return open_sealed(*store_, keys_, config_.id, name);
+  // The config says which repository this is, so it cannot be bound to it.
+  const bool is_config = name.type == ObjectType::Config;
+  return open_sealed(*store_, keys_, is_config ? RepositoryId{} : config_.id, name);
 }
 
 Status Repository::put_object(const ObjectName& name, ByteView body) const {
