@@ -86,14 +86,9 @@ std::string Options::text_or(std::string_view name, std::string_view otherwise) 
 
 Result<Options> parse_options(const OptionSpecs& specs, const std::vector<std::string>& arguments) {
   const po::options_description description = description_of(specs);
-  po::positional_options_description words;
-  words.add("", -1);
   try {
-    return collect(specs, po::command_line_parser(arguments)
-                              .options(description)
-                              .positional(words)
-                              .style(kStyle)
-                              .run());
+    return collect(specs,
+                   po::command_line_parser(arguments).options(description).style(kStyle).run());
   } catch (const po::unknown_option& problem) {
     return unknown_option(specs, problem.get_option_name());
   } catch (const po::error& problem) {
