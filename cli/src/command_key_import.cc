@@ -7,9 +7,9 @@ namespace {
 
 Result<repo::MasterSecret> read_paper_key(const std::string& path) {
   PV_TRY_ASSIGN(const SecretFile file, read_secret_file(path).context("paper key"));
-  PV_TRY_ASSIGN(SecretBytes master,
-                repo::parse_paper_key(file.content.expose()).context("paper key " + path));
-  return repo::MasterSecret(std::move(master));
+  Result<SecretBytes> master = repo::parse_paper_key(file.content.expose());
+  if (!master) return Error(ErrorCode::WrongKey, path + ": " + master.error().message());
+  return repo::MasterSecret(std::move(master).value());
 }
 
 // A paper key of another repository fails to authenticate the config: that is the wrong key.

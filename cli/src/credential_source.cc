@@ -52,10 +52,11 @@ Result<repo::Credential> as_passphrase(SecretBytes text) {
 
 Result<repo::Credential> read_key_file(const std::string& path, Console& console) {
   PV_TRY_ASSIGN(const SecretFile file, read_secret_file(path).context("key file"));
-  PV_TRY_ASSIGN(repo::KeyFileSecret secret,
-                repo::parse_key_file(file.content.expose()).context("key file " + path));
+  Result<repo::KeyFileSecret> secret = repo::parse_key_file(file.content.expose());
+  // Another kind of file, or a damaged one: for the caller a key that does not fit.
+  if (!secret) return Error(ErrorCode::WrongKey, path + ": " + secret.error().message());
   warn_if_open(file, path, console);
-  return repo::Credential(std::move(secret));
+  return repo::Credential(std::move(secret).value());
 }
 
 Result<repo::Credential> read_password_file(const std::string& path, Console& console) {

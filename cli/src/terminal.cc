@@ -88,7 +88,9 @@ Result<SecretBytes> ask_secret(std::string_view question) {
   const EchoOff quiet(fileno(terminal.get()));
   std::fwrite(question.data(), 1, question.size(), terminal.get());
   std::fflush(terminal.get());
-  return read_line(fileno(terminal.get()));
+  Result<SecretBytes> line = read_line(fileno(terminal.get()));
+  PV_TRY(interrupted.check());  // The read may have had its line before it saw the signal.
+  return line;
 }
 
 }  // namespace pagevault::cli
