@@ -46,6 +46,10 @@ std::optional<Bytes> from_hex(std::string_view text) {
   return out;
 }
 
+bool equal_bytes(ByteView a, ByteView b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
 bool is_all_zero(ByteView bytes) {
   // A range is zero when its first byte is and it equals itself shifted by one: memcmp does the
   // rest.

@@ -137,7 +137,7 @@ Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteVi
   if (encoded.encoding == Encoding::Raw) return ok();
   used.decoded.resize(plain.size());
   PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, {}, used.decoded));
-  if (!std::equal(plain.begin(), plain.end(), used.decoded.begin())) {
+  if (!equal_bytes(plain, used.decoded)) {
     return Error(ErrorCode::Corrupt, "decodes to other bytes");
   }
   return ok();
