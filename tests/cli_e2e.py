@@ -596,6 +596,8 @@ class Refusals(Vault):
         os.rmdir(self.repo)
         self.run_it("snapshots", expect=NO_REPOSITORY)
         self.assertFalse(os.path.exists(self.repo))
+        write(self.repo, "a file")
+        self.run_it("snapshots", expect=NO_REPOSITORY)
 
     def test_wrong_use_is_code_2_with_the_nearest_match(self):
         _, err = self.run_it("snapshot", expect=USAGE)

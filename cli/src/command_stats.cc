@@ -13,7 +13,7 @@ void print_stats(Console& console, const engine::RepositoryStats& stats) {
                   : fmt::format("{:.2f}", static_cast<double>(a) / static_cast<double>(b));
   };
   console.line(fmt::format("snapshots:         {}", human_count(stats.snapshots)));
-  console.line(fmt::format("all of them restored: {}", human_bytes(stats.source_bytes)));
+  console.line(fmt::format("all of them:       {} when restored", human_bytes(stats.source_bytes)));
   console.line(fmt::format("in the repository: {} in {}, and {} of index",
                            human_bytes(stats.pack_bytes), human_plural(stats.packs, "pack"),
                            human_bytes(stats.index_bytes)));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "escape.h"
 #include "json_text.h"
 #include "timestamps.h"
@@ -121,8 +123,6 @@ std::string_view kind_name(repo::SnapshotKind kind) {
 Json snapshot_json(const repo::StoredSnapshot& stored) {
   const repo::Snapshot& snapshot = stored.snapshot;
   const repo::SnapshotStats& stats = snapshot.stats;
-  Json paths = Json::array();
-  for (const std::string& path : snapshot.paths) paths.push_back(path);
   Json out = {{"id", stored.id.hex()},
               {"short_id", stored.id.hex(8)},
               {"time", rfc3339_time(snapshot.committed_ns)},
@@ -130,10 +130,15 @@ Json snapshot_json(const repo::StoredSnapshot& stored) {
               {"kind", kind_name(snapshot.kind)},
               {"hostname", snapshot.host},
               {"username", snapshot.user},
-              {"paths", paths},
+              {"paths", snapshot.paths},
               {"tags", snapshot.tags},
               {"program_version", snapshot.program},
               {"incomplete", snapshot.incomplete}};
+  if (!std::ranges::all_of(snapshot.paths, is_valid_utf8)) {
+    for (const std::string& path : snapshot.paths) {
+      out["paths_hex"].push_back(to_hex(as_bytes(path)));
+    }
+  }
   if (snapshot.parent) out["parent"] = snapshot.parent->hex();
   out["summary"] = {{"files", stats.files},
                     {"directories", stats.directories},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "pagevault/repo/directory_store.h"
+#include "user_paths.h"
 
 namespace pagevault::cli {
 namespace {
@@ -18,11 +19,25 @@ void describe_index(Invocation& invocation, engine::Workspace& workspace) {
                              load.rebuilt ? "; the cache was begun anew" : ""));
 }
 
+// A file where the repository should be is no repository either, whatever opening it says.
+bool is_a_file(Env& env, const std::string& path) {
+  const FilePlace place = split_file_path(path);
+  const auto folder = env.open_dir(place.folder);
+  if (!folder) return false;
+  const auto info = (*folder)->stat(place.name);
+  return info && info->type == FileType::Regular;
+}
+
 }  // namespace
 
 Status require_repository(Invocation& invocation) {
   invocation.phase = Phase::Opening;
-  PV_TRY(repo::open_directory_store(invocation.env, invocation.settings.repository));
+  const std::string& path = invocation.settings.repository;
+  const auto store = repo::open_directory_store(invocation.env, path);
+  if (!store && is_a_file(invocation.env, path)) {
+    return Error(ErrorCode::NotFound, path + ": is a file, not a repository");
+  }
+  if (!store) return store.error();
   invocation.phase = Phase::Setup;
   return ok();
 }
