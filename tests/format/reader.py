@@ -386,9 +386,10 @@ class Credential:
 
     @staticmethod
     def from_password_file(path):
-        """The passphrase is the first line, without its line feed."""
+        """The passphrase is the first line, without LF or CR LF."""
         with open(path, "rb") as file:
-            return Credential("passphrase", file.readline().removesuffix(b"\n"))
+            line = file.readline().removesuffix(b"\n").removesuffix(b"\r")
+            return Credential("passphrase", line)
 
     @staticmethod
     def from_key_file(path):
@@ -486,7 +487,9 @@ class Config:
     def __init__(self, body):
         def chunker(cursor):
             cursor.one_of(cursor.u8(), (1,), "chunker")
-            return cursor.u32(), cursor.u32(), cursor.u32()
+            least, target, most = cursor.u32(), cursor.u32(), cursor.u32()
+            cursor.require(64 <= least <= target <= most <= CHUNK_MAX, "chunk sizes")
+            return least, target, most
 
         fields = parse_fields(body, "config", {
             0x8001: lambda c: c.take(16), 0x8002: Cursor.i64, 0x8003: chunker, 0x8004: chunker,
@@ -641,7 +644,7 @@ class Pack:
         cursor.zeros(3)
         cursor.require(cursor.take(32) == self.id, "is named after another pack")
         commitment = cursor.take(32)
-        cursor.require(self.key_mode == 1, "is sealed to a public key: not with this credential")
+        cursor.require(self.key_mode == 1, "is sealed to a public key, whose secret is not here")
         cursor.zeros(80)
         self.key = keys.pack_key(self.content, self.id, commitment, self.what)
 
@@ -951,6 +954,7 @@ class Repository:
                                             dictionary=self.chunk(blob.base, DICTIONARY))
             else:
                 require(base.encoding != ZSTD_DELTA, f"{pack.what}: delta of a delta")
+                require(base.type == blob.type, f"{pack.what}: base of another type")
                 plain = ZSTD_LIBRARY.decode(encoded, blob.plain,
                                             prefix=self.chunk(blob.base, blob.type))
         require(H(self.keys.id[blob.type], plain) == blob.id,
