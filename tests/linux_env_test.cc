@@ -17,30 +17,13 @@
 #include "deny_syscalls.h"
 #include "env_conformance.h"
 #include "pagevault/base/unique_fd.h"
+#include "scratch_dir.h"
 
 namespace pagevault {
 
 namespace {
 
-/// A new directory below the temporary one; removed with everything in it.
-class ScratchDir {
- public:
-  ScratchDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pagevault-env-XXXXXX").string();
-    PV_CHECK(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ScratchDir(const ScratchDir&) = delete;
-  ScratchDir& operator=(const ScratchDir&) = delete;
-  ~ScratchDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using testing::ScratchDir;
 
 EnvUnderTest make(LinuxEnvOptions options) {
   auto scratch = std::make_shared<ScratchDir>();
