@@ -10,6 +10,7 @@
 #include "pagevault/base/crc32c.h"
 #include "pagevault/pgsupport/relation_files.h"
 #include "parent_choice.h"
+#include "reference_proof.h"
 #include "source_walk.h"
 
 namespace pagevault::engine {
@@ -35,6 +36,25 @@ std::uint64_t spans_of(std::uint64_t size) {
   return size / repo::kSpanBytes + (size % repo::kSpanBytes != 0 ? 1 : 0);
 }
 
+// Adds up what a backup will meet. Errors are not reported: the backup itself meets them again.
+class SizeSurvey final : public WalkVisitor {
+ public:
+  explicit SizeSurvey(CancelToken& cancel) : cancel_(cancel) {}
+  Status enter_directory(WalkItem) override { return cancel_.check(); }
+  Status leave_directory() override { return ok(); }
+  Status on_file(WalkItem item) override {
+    bytes += item.entry.info.size;
+    return ok();
+  }
+  Status on_other(WalkItem) override { return ok(); }
+  void on_error(const std::string&, const Error&) override {}
+
+  std::uint64_t bytes = 0;
+
+ private:
+  CancelToken& cancel_;
+};
+
 class BackupRun final : public WalkVisitor {
  public:
   BackupRun(Workspace& workspace, const BackupRequest& request, BackupObserver& observer)
@@ -51,6 +71,7 @@ class BackupRun final : public WalkVisitor {
  private:
   // Passes, in order.
   Status choose();
+  Status survey();
   Status begin();
   Status read_sources();
   Status finish();
@@ -93,6 +114,7 @@ class BackupRun final : public WalkVisitor {
 
 Result<BackupReport> BackupRun::run() {
   PV_TRY(choose());
+  PV_TRY(survey());
   PV_TRY(begin());
   PV_TRY(read_sources());
   PV_TRY(finish());
@@ -109,6 +131,18 @@ Status BackupRun::choose() {
   }
   PV_TRY_ASSIGN(parent_, choose_parent(listing_, request_));
   if (parent_) report_.parent = parent_->id;
+  return ok();
+}
+
+Status BackupRun::survey() {
+  if (request_.stream || !observer_.wants_total()) return ok();
+  const SourceWalk::Options options{.paths = request_.paths,
+                                    .excludes = request_.excludes,
+                                    .parent_root = {},
+                                    .sizes_only = true};
+  SizeSurvey survey(workspace_.cancel());
+  PV_TRY(SourceWalk(workspace_.env(), workspace_.reader(), options, survey).run());
+  progress_.bytes_total = survey.bytes;
   return ok();
 }
 
@@ -157,8 +191,10 @@ Status BackupRun::begin() {
 
 Status BackupRun::read_sources() {
   if (request_.stream) return read_stream();
-  SourceWalk::Options options{
-      .paths = request_.paths, .excludes = request_.excludes, .parent_root = {}};
+  SourceWalk::Options options{.paths = request_.paths,
+                              .excludes = request_.excludes,
+                              .parent_root = {},
+                              .sizes_only = false};
   if (parent_) options.parent_root = root_entry(parent_->snapshot);
   PV_TRY(SourceWalk(workspace_.env(), workspace_.reader(), options, *this).run());
   if (sources_found_ == 0) {
@@ -211,7 +247,11 @@ Status BackupRun::on_file(WalkItem item) {
   ++sources_found_;
   progress_.current = item.path;
   PV_TRY(tick(0));
-  const bool trust = metadata_proves_unchanged(item);
+  bool trust = metadata_proves_unchanged(item);
+  if (trust) {
+    PV_TRY_ASSIGN(trust, references_are_present(*session_, workspace_.reader(), item.parent->map,
+                                                item.parent->info.size));
+  }
   if (trust && !any_audited(item.path, item.entry.info.size)) {
     item.entry.map = item.parent->map;
     item.entry.page_size = item.parent->page_size;
@@ -223,7 +263,7 @@ Status BackupRun::on_file(WalkItem item) {
 }
 
 bool BackupRun::metadata_proves_unchanged(const WalkItem& item) const {
-  if (request_.force || request_.paranoid || session_->has_lost_packs()) return false;
+  if (request_.force || request_.paranoid) return false;
   return item.parent != nullptr && !item.parent->racy && !item.parent->changed_while_read &&
          same_metadata(item.parent->info, item.entry.info);
 }

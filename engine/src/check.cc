@@ -204,6 +204,7 @@ void CheckRun::take(const repo::PackInfo& pack, const PackFindings& findings) {
 Status CheckRun::check_snapshots() {
   PV_TRY_ASSIGN(const repo::SnapshotListing listing, repository_.list_snapshots());
   report_.snapshots = listing.snapshots.size() + listing.damaged.size();
+  report_.foreign += listing.foreign;
   for (const auto& damaged : listing.damaged) {
     object_damage(damaged.name, damaged.error.message(),
                   "this snapshot cannot be restored; others can");

@@ -178,6 +178,7 @@ Result<Snapshot> Repository::read_snapshot(const SnapshotId& id) const {
 Result<SnapshotListing> Repository::list_snapshots() const {
   PV_TRY_ASSIGN(const Listing listing, store_->list(ObjectType::Snapshot));
   SnapshotListing out;
+  out.foreign = listing.foreign;
   for (const ObjectInfo& object : listing.objects) {
     const auto id = SnapshotId::from_hex(object.name.hex);
     PV_CHECK(id.has_value());  // The store lists exact names only.

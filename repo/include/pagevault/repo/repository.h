@@ -44,6 +44,7 @@ struct SnapshotListing {
     Error error;
   };
   std::vector<Damaged> damaged;
+  std::uint64_t foreign = 0;  ///< Names that are not snapshots.
 };
 
 /// Immutable after open; thread-safe. Outlived by env.

@@ -49,8 +49,7 @@ class WriteSession {
 
   /// True when `id` may be referenced without storing it again. Thread-safe.
   Result<bool> is_present(const ChunkId& id);
-  /// True when packs are missing from the store, so that references to what older snapshots hold
-  /// must be checked one by one with is_present.
+  /// True when packs that the index knows are missing from the store.
   bool has_lost_packs() const;
 
   /// Publishes what is pending, proves all references and writes the snapshot; fills session and
