@@ -15,9 +15,13 @@ class BackupDisplay final : public engine::BackupObserver {
       : console_(invocation.console), line_(invocation.env, invocation.console) {}
 
   void on_progress(const engine::BackupProgress& progress) override {
-    line_.update(
-        {.items = progress.files_done, .bytes = progress.bytes_done, .current = progress.current});
+    line_.update({.items = progress.files_done,
+                  .bytes = progress.bytes_done,
+                  .done = progress.bytes_done,
+                  .total = progress.bytes_total,
+                  .current = progress.current});
   }
+  bool wants_total() const override { return console_.shows_progress(); }
   void on_source_error(const engine::SourceError& problem) override {
     console_.item_error(item_error_document(problem.path, problem.error, "backup"),
                         message_naming(problem.path, problem.error));

@@ -198,6 +198,7 @@ Result<repo::Entry> SourceWalk::describe(Dir& dir, const std::string& name, cons
   repo::Entry entry;
   entry.name = name;
   entry.info = info;
+  if (options_->sizes_only) return entry;
   entry.user = env_->user_name(info.uid);
   entry.group = env_->group_name(info.gid);
   PV_TRY_ASSIGN(entry.xattrs, dir.xattrs(name));

@@ -46,6 +46,7 @@ class SourceWalk {
     std::vector<std::string> paths;  ///< Absolute and lexically normal.
     std::vector<std::string> excludes;
     std::optional<repo::Entry> parent_root;
+    bool sizes_only = false;  ///< Entries without owners' names, attributes and link targets.
   };
   /// All outlive the walk.
   SourceWalk(Env& env, repo::ChunkReader& reader, const Options& options, WalkVisitor& visitor);

@@ -44,6 +44,7 @@ struct BackupProgress {
   std::uint64_t files_done = 0;
   std::uint64_t bytes_done = 0;  ///< Of source, read or skipped as unchanged.
   std::uint64_t bytes_new = 0;
+  std::uint64_t bytes_total = 0;  ///< Of source; 0: not known.
   std::string current;
 };
 
@@ -51,6 +52,8 @@ struct BackupProgress {
 class BackupObserver {
  public:
   virtual ~BackupObserver() = default;
+  /// True: the sources are walked once before, to know how much there is. Somebody is watching.
+  virtual bool wants_total() const { return false; }
   virtual void on_progress(const BackupProgress&) {}  ///< At most every 100 ms.
   virtual void on_source_error(const SourceError&) {}
   virtual void on_warning(const std::string&) {}
