@@ -94,6 +94,7 @@ struct FileMapper::SpanContext {
   bool is_stream = false;
 
   repo::SpanNode parent;  // Empty: none.
+  ChunkId known_node;     // The parent's node of this span; zero: none to reuse.
   std::vector<std::uint64_t> parent_ends;
   std::size_t cursor = 0;  // First parent extent that ends after the position.
   bool differs = false;    // Some extent was cut anew.
@@ -170,6 +171,14 @@ Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& i
   return result;
 }
 
+// What there is to compare with in this span.
+void FileMapper::load_parent_span(MapReader& parent, std::uint64_t span, SpanContext& context) {
+  // A parent that cannot be read is no parent: its data is stored again (F5.8).
+  if (auto node = parent.span(span)) context.parent = std::move(node).value();
+  if (auto id = parent.node_id(span)) context.known_node = *id;
+  context.parent_ends = ends_of(context.parent);
+}
+
 Status FileMapper::map_span(Window& window, const MappingInput& input, MappingResult& result,
                             MapReader* parent, std::uint64_t span) {
   SpanContext context;
@@ -180,56 +189,53 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
   context.length = end - context.start;
   const bool audited = input.audited && input.audited(span);
   context.by_id = input.paranoid || audited;
-
-  ChunkId known_node;
   if (parent != nullptr && span < parent->spans()) {
     if (input.trust_metadata && !audited && take_over_span(*parent, span, *result.map)) {
       window.skip_to(end);
       return ok();
     }
-    // A parent that cannot be read is no parent: its data is stored again (F5.8).
-    if (auto node = parent->span(span)) context.parent = std::move(node).value();
-    if (auto id = parent->node_id(span)) known_node = *id;
+    load_parent_span(*parent, span, context);
   }
-  context.parent_ends = ends_of(context.parent);
-  if (context.is_stream) {
+  const auto data = context.is_stream ? std::vector<ByteRange>{{context.start, context.length}}
+                                      : clip(input.data, context.start, end);
+  if (!data.empty() && data.front().offset == context.start) {
     PV_TRY_ASSIGN(const ByteView head, window.view(1));
-    if (head.empty()) return ok();  // Ends exactly at the border: no further span.
+    if (head.empty()) return ok();  // The source ends exactly at the border: no further span.
   }
   if (result.page_size != 0) {
     PV_TRY_ASSIGN(context.pages, page_chunker(result.page_size));
   }
   context.map = result.map;
   context.span = result.map->begin_span();
-  const auto data = context.is_stream ? std::vector<ByteRange>{{context.start, context.length}}
-                                      : clip(input.data, context.start, end);
-  Status status;
-  for (const ByteRange& range : data) {
-    if (range.offset > window.position()) {
-      context.span->add(hole_of(range.offset - window.position()));
-      context.all_kept = false;
-      window.skip_to(range.offset);
-    }
-    status = map_data(window, context, range.offset + range.length);
-    if (!status || window.position() < range.offset + range.length) break;
-  }
-  const bool whole =
-      status && (data.empty() || window.position() == data.back().offset + data.back().length);
-  if (whole && !context.is_stream && window.position() < end) {
-    context.span->add(hole_of(end - window.position()));
-    context.all_kept = false;
-    window.skip_to(end);
-  }
+  const Status status = map_ranges(window, context, data, end);
   result.differs = result.differs || context.differs;
   const std::uint64_t mapped = window.position() - context.start;
-  PV_TRY_ASSIGN(const bool node_usable, may_reference(known_node));
-  if (context.all_kept && !known_node.is_zero() && mapped == context.parent_length() &&
-      node_usable) {
-    context.span->close_as(known_node);
+  const auto reusable = may_reference(context.known_node);
+  if (reusable && *reusable && context.all_kept && !context.known_node.is_zero() &&
+      mapped == context.parent_length()) {
+    context.span->close_as(context.known_node);
   } else {
     context.span->close();
   }
   return status;
+}
+
+// Maps the data ranges of a span, and the holes before, between and after them.
+Status FileMapper::map_ranges(Window& window, SpanContext& context,
+                              const std::vector<ByteRange>& data, std::uint64_t end) {
+  const auto skip_hole = [&](std::uint64_t to) {
+    if (to == window.position()) return;
+    context.span->add(hole_of(to - window.position()));
+    context.all_kept = false;
+    window.skip_to(to);
+  };
+  for (const ByteRange& range : data) {
+    skip_hole(range.offset);
+    PV_TRY(map_data(window, context, range.offset + range.length));
+    if (window.position() < range.offset + range.length) return ok();  // The source ended early.
+  }
+  if (!context.is_stream) skip_hole(end);
+  return ok();
 }
 
 Status FileMapper::map_data(Window& window, SpanContext& context, std::uint64_t end) {

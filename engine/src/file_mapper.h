@@ -81,6 +81,9 @@ class FileMapper {
   Result<const chunker::PageChunker*> page_chunker(std::uint32_t page_size);
   Status map_span(Window& window, const MappingInput& input, MappingResult& result,
                   MapReader* parent, std::uint64_t span);
+  static void load_parent_span(MapReader& parent, std::uint64_t span, SpanContext& context);
+  Status map_ranges(Window& window, SpanContext& context, const std::vector<ByteRange>& data,
+                    std::uint64_t end);
   Status map_data(Window& window, SpanContext& context, std::uint64_t end);
   Result<bool> keep_parent_extent(Window& window, SpanContext& context, std::uint64_t end);
   Status cut_chunk(Window& window, SpanContext& context, std::uint64_t end);

@@ -79,6 +79,12 @@ Result<repo::StoredSnapshot> by_prefix(const repo::SnapshotListing& listing,
     }
     found = &stored;
   }
+  if (found == nullptr) {
+    // A snapshot that is there and cannot be read is damage, not absence.
+    for (const auto& damaged : listing.damaged) {
+      if (damaged.name.hex.starts_with(prefix)) return damaged.error;
+    }
+  }
   if (found == nullptr) return Error(ErrorCode::NotFound, "there is no snapshot " + text);
   return *found;
 }
