@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "pagevault/repo/pack_reader.h"
+#include "rocksdb_races.h"
 
 namespace pagevault::repo {
 
@@ -286,10 +287,10 @@ INSTANTIATE_TEST_SUITE_P(All, ChunkIndexConformance, testing::Values(Kind::Memor
 
 // --- Other processes ---------------------------------------------------------------------------
 
-constexpr std::size_t kObjectsOfTheKilled = 4;
+constexpr std::size_t kObjectsOfTheKilled = 3;
 
 // Large enough that memtables fill up and are written while the process still runs.
-Applied object_of_the_killed(std::size_t i) { return random_index_object(400 + i, 4, 6'000); }
+Applied object_of_the_killed(std::size_t i) { return random_index_object(400 + i, 4, 3'000); }
 
 int own_until_let_go(const std::string& folder) {
   const auto index = open_rocks(folder);
