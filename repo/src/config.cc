@@ -24,8 +24,6 @@ constexpr std::uint16_t kKnown[] = {kRepository, kCreated,    kStreamChunker, kP
                                     kSpanLength, kPackLength, kDataKeyMode,   kFeatures};
 
 constexpr std::uint8_t kChunkerKind = 1;
-constexpr std::uint32_t kPackBytesLeast = 16 * kMiB;
-constexpr std::uint32_t kPackBytesMost = 64 * kMiB;
 constexpr std::size_t kPublicKeyBytes = 32;
 
 Error unsupported(std::string_view what) {
@@ -112,7 +110,7 @@ Result<Config> decode_config(ByteView body) {
   PV_TRY_ASSIGN(config.stream_sizes, decode_chunker(fields, kStreamChunker));
   PV_TRY_ASSIGN(config.page_sizes, decode_chunker(fields, kPageChunker));
   PV_TRY_ASSIGN(config.pack_bytes, fields.u32(kPackLength));
-  if (config.pack_bytes < kPackBytesLeast || config.pack_bytes > kPackBytesMost) {
+  if (config.pack_bytes < kConfigPackBytesMin || config.pack_bytes > kConfigPackBytesMax) {
     return Error(ErrorCode::Corrupt,
                  fmt::format("config: pack length {} is outside its bounds", config.pack_bytes));
   }

@@ -121,6 +121,11 @@ Repository::Repository(Env& env, std::unique_ptr<Store> store, KeySet keys, Conf
 
 Status Repository::init(Env& env, const std::string& location, const Credential& credential,
                         const InitOptions& options) {
+  if (options.pack_bytes < kConfigPackBytesMin || options.pack_bytes > kConfigPackBytesMax) {
+    return Error(ErrorCode::InvalidArgument,
+                 fmt::format("pack length {} is outside {}..{}", options.pack_bytes,
+                             kConfigPackBytesMin, kConfigPackBytesMax));
+  }
   PV_TRY_ASSIGN(const auto store, create_directory_store(env, location));
   MasterSecret master;
   env.random(master.expose_mutable());

@@ -11,12 +11,16 @@
 
 namespace pagevault::repo {
 
+/// Bounds of Config::pack_bytes.
+inline constexpr std::uint32_t kConfigPackBytesMin = 16 * kMiB;
+inline constexpr std::uint32_t kConfigPackBytesMax = 64 * kMiB;
+
 struct Config {
   RepositoryId id;
   std::int64_t created_ns = 0;
   chunker::ChunkSizes stream_sizes = chunker::kStreamChunkSizes;
   chunker::ChunkSizes page_sizes = chunker::kPageChunkSizes;
-  std::uint32_t pack_bytes = 32 * kMiB;  ///< A writer closes a pack here; 16..64 MiB.
+  std::uint32_t pack_bytes = 32 * kMiB;  ///< A writer closes a pack here.
   KeyMode data_key_mode = KeyMode::Derived;
   std::string label;  ///< Untrusted text: escape it before printing (S17).
 };

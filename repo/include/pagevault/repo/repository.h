@@ -51,7 +51,8 @@ struct SnapshotListing {
 class Repository {
  public:
   /// Creates a repository at `location` with one key slot. Durable when it returns; interrupted, it
-  /// can be run again (I12). Errors: AlreadyExists when a repository or foreign files are there.
+  /// can be run again (I12). Errors: AlreadyExists when a repository or foreign files are there;
+  /// InvalidArgument, before anything is written, for a pack length outside its bounds.
   static Status init(Env& env, const std::string& location, const Credential& credential,
                      const InitOptions& options);
 
