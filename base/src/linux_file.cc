@@ -170,7 +170,7 @@ void LinuxFile::drop_cache(ByteRange range) {
 }
 
 Status LinuxFile::close() {
-  const Status before = usable();
+  Status before = usable();
   const Status closed = fd_.close();
   if (!before) return before;
   if (!closed) return closed.error().with_context(path_);

@@ -1,6 +1,8 @@
 // SimEnv's helpers for tests: preparing, looking at and damaging the simulated disk. They work on
 // the disk itself, beside calls, faults and durability.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -63,10 +65,9 @@ InodeNumber find_or_add(sim::Machine& machine, std::string_view path, FileType t
 void list_below(const sim::Disk& disk, InodeNumber directory, const std::string& prefix,
                 std::vector<std::string>& out) {
   for (const auto& [name, number] : disk.at(directory).entries) {
-    if (disk.at(number).type == FileType::Regular) out.push_back(prefix + "/" + name);
-    if (disk.at(number).type == FileType::Directory) {
-      list_below(disk, number, prefix + "/" + name, out);
-    }
+    const std::string path = fmt::format("{}/{}", prefix, name);
+    if (disk.at(number).type == FileType::Regular) out.push_back(path);
+    if (disk.at(number).type == FileType::Directory) list_below(disk, number, path, out);
   }
 }
 

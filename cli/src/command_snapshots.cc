@@ -41,6 +41,7 @@ Result<std::size_t> wanted_count(const Options& options) {
 
 std::string escaped_list(const std::vector<std::string>& texts) {
   std::vector<std::string> out;
+  out.reserve(texts.size());
   for (const std::string& text : texts) out.push_back(escape_for_terminal(text));
   return fmt::format("{}", fmt::join(out, ", "));
 }

@@ -46,7 +46,7 @@ class CheckRun {
   void check_chains(const repo::SnapshotListing& listing);
   void object_damage(const ObjectName& name, const std::string& problem, const std::string& advice);
   void note(const std::string& object, const std::string& problem, const std::string& advice);
-  void report(CheckFinding finding);
+  void report(const CheckFinding& finding);
   void progress(const std::string& phase, std::uint64_t done, std::uint64_t total);
 
   Workspace& workspace_;
@@ -211,7 +211,7 @@ Status CheckRun::check_snapshots() {
   }
   check_chains(listing);
   SnapshotCheck trees(workspace_, damage_,
-                      [this](CheckFinding finding) { report(std::move(finding)); });
+                      [this](const CheckFinding& finding) { report(finding); });
   std::uint64_t done = 0;
   for (const repo::StoredSnapshot& stored : listing.snapshots) {
     progress("snapshots", done++, listing.snapshots.size());
@@ -244,7 +244,7 @@ void CheckRun::object_damage(const ObjectName& name, const std::string& problem,
   finding.object = repo::object_path(name);
   finding.problem = problem;
   finding.advice = advice;
-  report(std::move(finding));
+  report(finding);
 }
 
 void CheckRun::note(const std::string& object, const std::string& problem,
@@ -254,10 +254,10 @@ void CheckRun::note(const std::string& object, const std::string& problem,
   finding.object = object;
   finding.problem = problem;
   finding.advice = advice;
-  report(std::move(finding));
+  report(finding);
 }
 
-void CheckRun::report(CheckFinding finding) {
+void CheckRun::report(const CheckFinding& finding) {
   finding.severity == CheckFinding::Severity::Damage ? ++report_.damage : ++report_.notes;
   observer_.on_finding(finding);
 }

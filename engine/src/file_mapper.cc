@@ -207,7 +207,7 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
   }
   context.map = result.map;
   context.span = result.map->begin_span();
-  const Status status = map_ranges(window, context, data, end);
+  Status status = map_ranges(window, context, data, end);
   result.differs = result.differs || context.differs;
   const std::uint64_t mapped = window.position() - context.start;
   const auto reusable = may_reference(context.known_node);

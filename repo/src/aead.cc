@@ -22,6 +22,7 @@ static_assert(crypto_aead_aes256gcm_ABYTES == kTagBytes);
 static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == kTagBytes);
 // sodium_malloc puts the end of an allocation at a page border: a whole number of alignments is
 // aligned.
+// NOLINTNEXTLINE(misc-redundant-expression): size and alignment are two things.
 static_assert(sizeof(crypto_aead_aes256gcm_state) % alignof(crypto_aead_aes256gcm_state) == 0);
 
 /// The counter, then zeros; AES-GCM uses the first 12 bytes of it.

@@ -182,7 +182,7 @@ Result<ObjectInfo> DirectoryStore::stat(const ObjectName& name) {
 Status DirectoryStore::remove(const ObjectName& name) {
   files_.forget(name);
   const auto attempt = [&](Dir& dir, const std::string& file) -> Status {
-    const Status removed = dir.remove_file(file);
+    Status removed = dir.remove_file(file);
     // Done, but answered as failed (F3.2)? Then the name is gone.
     if (!removed && removed.error().code() == ErrorCode::Io) {
       const auto left = dir.stat(file);

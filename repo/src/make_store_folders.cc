@@ -58,7 +58,7 @@ Status check_leftover(Dir& root, const std::string& name) {
 }
 
 Status make_dir_if_missing(Dir& parent, std::string_view name) {
-  const Status made = parent.make_dir(name);
+  Status made = parent.make_dir(name);
   if (!made && made.error().code() != ErrorCode::AlreadyExists) return made;
   return ok();
 }

@@ -11,8 +11,8 @@ namespace {
 /// Unlike std::thread::id never given to a second thread.
 std::uint64_t this_thread_number() {
   static std::atomic<std::uint64_t> next = 0;
-  thread_local const std::uint64_t number = next++;
-  return number;
+  thread_local const std::uint64_t kNumber = next++;
+  return kNumber;
 }
 
 }  // namespace
