@@ -144,8 +144,9 @@ struct Recorder : engine::BackupObserver, engine::RestoreObserver, engine::Check
 /// A repository at /repo of any Env, opened anew for every step as a new process would.
 class Vault {
  public:
-  explicit Vault(Env& env, std::string location = "/repo")
-      : env_(&env), location_(std::move(location)) {}
+  /// `cache_root`: as for Workspace::open.
+  explicit Vault(Env& env, std::string location = "/repo", std::string cache_root = "")
+      : env_(&env), location_(std::move(location)), cache_root_(std::move(cache_root)) {}
 
   Status init(std::uint32_t pack_bytes = 32 * 1024 * 1024) {
     return repo::Repository::init(
@@ -154,7 +155,7 @@ class Vault {
   }
   Result<std::unique_ptr<engine::Workspace>> open() {
     PV_TRY_ASSIGN(auto repository, repo::Repository::open(*env_, location_, test_key()));
-    return engine::Workspace::open(std::move(repository), "");
+    return engine::Workspace::open(std::move(repository), cache_root_);
   }
   engine::BackupRequest request(std::vector<std::string> paths) const {
     engine::BackupRequest request;
@@ -202,6 +203,7 @@ class Vault {
  private:
   Env* env_;
   std::string location_;
+  std::string cache_root_;
 };
 
 }  // namespace pagevault::testing

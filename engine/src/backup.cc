@@ -100,6 +100,8 @@ class BackupRun final : public WalkVisitor {
   std::int64_t last_progress_ns_ = 0;
   unsigned ticks_ = 0;
   std::uint64_t sources_found_ = 0;
+  bool prove_references_ = true;
+  std::optional<Error> repository_failure_;  // Met between extents; never a source's fault (F8.2).
 
   // Destroyed in reverse: workers drain first, what their tasks use dies after.
   BlockPool pool_;
@@ -171,6 +173,9 @@ Status BackupRun::begin() {
         "packs are missing from the repository; what the sources still have is stored "
         "again (run `pagevault check` to see what older snapshots lost)");
   }
+  // A covered parent is known to the index, and no pack the index knows is gone: nothing to prove.
+  prove_references_ =
+      session_->has_lost_packs() || !parent_ || !workspace_.covered().contains(parent_->id);
   queue_ = env.make_io_queue(kReadDepth);
   queue_->register_arena(pool_.arena());
   workers_ = env.make_executor(std::max(1U, env.processors()), kTasksQueued);
@@ -179,6 +184,7 @@ Status BackupRun::begin() {
                                     .reader = workspace_.reader(),
                                     .workers = *workers_,
                                     .completion = completion_,
+                                    .prove_references = prove_references_,
                                     .tick = [this](std::uint64_t n) { return tick(n); }}));
   mapper_.emplace(std::move(mapper));
   const auto& keys = workspace_.repository().keys();
@@ -215,6 +221,7 @@ Status BackupRun::finish() {
   snapshot_.stats = report_.stats;
   if (!request_.dry_run) {
     PV_TRY_ASSIGN(report_.snapshot, session_->commit(snapshot_));
+    workspace_.covered().add(*report_.snapshot);
   }
   const repo::SessionTotals totals = session_->totals();
   report_.stats.bytes_new = totals.bytes_new;
@@ -248,7 +255,7 @@ Status BackupRun::on_file(WalkItem item) {
   progress_.current = item.path;
   PV_TRY(tick(0));
   bool trust = metadata_proves_unchanged(item);
-  if (trust) {
+  if (trust && prove_references_) {
     PV_TRY_ASSIGN(trust, references_are_present(*session_, workspace_.reader(), item.parent->map,
                                                 item.parent->info.size));
   }
@@ -357,6 +364,7 @@ Status BackupRun::store_file(WalkItem& item, bool trust) {
   }
   if (!mapped) {
     if (mapped.error().code() == ErrorCode::Cancelled) return mapped.error();
+    if (repository_failure_) return *repository_failure_;
     on_error(item.path, mapped.error());
     return ok();
   }
@@ -407,7 +415,10 @@ Status BackupRun::tick(std::uint64_t bytes) {
   progress_.bytes_done += bytes;
   if (++ticks_ % 64 != 0) return ok();
   PV_TRY(workspace_.cancel().check());
-  PV_TRY(session_->keep_alive());
+  if (const Status alive = session_->keep_alive(); !alive) {
+    repository_failure_ = alive.error();
+    return alive;
+  }
   const std::int64_t now = workspace_.env().monotonic_ns();
   if (now - last_progress_ns_ >= kProgressNs) {
     last_progress_ns_ = now;

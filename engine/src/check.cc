@@ -19,6 +19,11 @@ namespace pagevault::engine {
 
 namespace {
 
+constexpr std::string_view kPackAdvice =
+    "the files that need it are named below; move it out of the repository, and the next backup "
+    "stores "
+    "again what the sources still have";
+
 using repo::ObjectName;
 using repo::ObjectType;
 
@@ -44,8 +49,8 @@ class CheckRun {
   std::vector<repo::PackInfo> packs_to_read();
   void take(const repo::PackInfo& pack, const PackFindings& findings);
   void check_chains(const repo::SnapshotListing& listing);
-  void object_damage(const ObjectName& name, const std::string& problem, const std::string& advice);
-  void note(const std::string& object, const std::string& problem, const std::string& advice);
+  void object_damage(const ObjectName& name, const std::string& problem, std::string_view advice);
+  void note(const std::string& object, const std::string& problem, std::string_view advice);
   void report(const CheckFinding& finding);
   void progress(const std::string& phase, std::uint64_t done, std::uint64_t total);
 
@@ -117,13 +122,12 @@ Status CheckRun::check_presence() {
     const auto found = present_.find(id);
     if (found != present_.end() && found->second == pack.file_bytes) continue;
     damage_.add_pack(id);
-    object_damage(
-        name,
-        found == present_.end()
-            ? std::string("missing")
-            : fmt::format("{} bytes long instead of {}", found->second, pack.file_bytes),
-        "the files it belongs to are named below; a backup with --force stores again what the "
-        "sources still have");
+    object_damage(name,
+                  found == present_.end()
+                      ? std::string("missing")
+                      : fmt::format("{} bytes long instead of {}", found->second, pack.file_bytes),
+                  "the files that need it are named below; the next backup stores again what the "
+                  "sources still have");
   }
   return ok();
 }
@@ -192,12 +196,11 @@ void CheckRun::take(const repo::PackInfo& pack, const PackFindings& findings) {
   report_.bytes_read += findings.bytes_read;
   if (findings.unusable) damage_.add_pack(pack.id);
   for (const Error& problem : findings.problems) {
-    object_damage(name, problem.message(), "files that need it are named below");
+    object_damage(name, problem.message(), kPackAdvice);
   }
   for (const auto& blob : findings.blobs) {
     damage_.add_blob(pack.id, blob.id);
-    object_damage(name, "chunk " + blob.id.hex(8) + ": " + blob.error.message(),
-                  "files that need it are named below");
+    object_damage(name, "chunk " + blob.id.hex(8) + ": " + blob.error.message(), kPackAdvice);
   }
 }
 
@@ -239,7 +242,7 @@ void CheckRun::check_chains(const repo::SnapshotListing& listing) {
 // ---- reporting ------------------------------------------------------------------------------
 
 void CheckRun::object_damage(const ObjectName& name, const std::string& problem,
-                             const std::string& advice) {
+                             std::string_view advice) {
   CheckFinding finding;
   finding.object = repo::object_path(name);
   finding.problem = problem;
@@ -248,7 +251,7 @@ void CheckRun::object_damage(const ObjectName& name, const std::string& problem,
 }
 
 void CheckRun::note(const std::string& object, const std::string& problem,
-                    const std::string& advice) {
+                    std::string_view advice) {
   CheckFinding finding;
   finding.severity = CheckFinding::Severity::Note;
   finding.object = object;

@@ -251,8 +251,8 @@ Status FileMapper::map_data(Window& window, SpanContext& context, std::uint64_t 
 }
 
 Result<bool> FileMapper::may_reference(const ChunkId& id) {
-  if (id.is_zero()) return true;
-  return parts_.session.is_present(id);  // The parent's word is no proof (I6).
+  if (!parts_.prove_references || id.is_zero()) return true;
+  return parts_.session.is_present(id);
 }
 
 // Takes over the parent's extent at this place if its bytes are still there.

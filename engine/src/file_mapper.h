@@ -63,6 +63,8 @@ class FileMapper {
     repo::ChunkReader& reader;
     Executor& workers;
     Completion& completion;
+    /// The parent's references are looked up one by one before they are taken over (I6).
+    bool prove_references;
     /// Called after every extent with the bytes it covers; an error ends the mapping (Cancelled).
     std::function<Status(std::uint64_t bytes)> tick;
   };

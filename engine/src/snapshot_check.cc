@@ -28,8 +28,7 @@ void SnapshotCheck::found(const std::string& path, std::uint64_t offset, std::ui
            .offset = offset,
            .length = length,
            .problem = std::move(problem),
-           .advice = "other files and ranges restore; if the source still has this, run a backup "
-                     "with --force to store it again"});
+           .advice = "other files and ranges restore"});
 }
 
 Status SnapshotCheck::run(const repo::StoredSnapshot& stored) {

@@ -5,7 +5,8 @@ namespace pagevault::engine {
 Workspace::Workspace(std::unique_ptr<repo::Repository> repository, repo::LocalCache cache)
     : repository_(std::move(repository)),
       cache_(std::move(cache)),
-      reader_(*repository_, *cache_.index) {}
+      reader_(*repository_, *cache_.index),
+      covered_(repo::CoveredSnapshots::load(repository_->env(), cache_.folder)) {}
 
 Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Repository> repository,
                                                    const std::string& cache_root) {
@@ -13,6 +14,8 @@ Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Reposit
   std::unique_ptr<Workspace> workspace(new Workspace(std::move(repository), std::move(cache)));
   if (!workspace->cache_.warning.empty()) workspace->warnings_.push_back(workspace->cache_.warning);
   PV_TRY_ASSIGN(workspace->load_, repo::load_index(*workspace->repository_, workspace->index()));
+  const repo::IndexLoad& load = workspace->load_;
+  if (load.rebuilt || load.from_scratch || !load.damaged.empty()) workspace->covered_.forget_all();
   for (const auto& damaged : workspace->load_.damaged) {
     workspace->warnings_.push_back("index object " + repo::object_path(damaged.name) +
                                    " is damaged (" + damaged.error.message() +

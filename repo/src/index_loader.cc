@@ -57,6 +57,7 @@ Result<IndexLoad> load_index(const Repository& repository, ChunkIndex& index) {
   IndexLoad load;
   PV_TRY_ASSIGN(const std::set<IndexId> applied, applied_and_listed(index, listed, load.rebuilt));
   load.objects = listed.size();
+  load.from_scratch = applied.empty();
   for (const IndexId& id : listed) {
     if (applied.contains(id)) continue;
     const auto object = read_index_object(repository, id);

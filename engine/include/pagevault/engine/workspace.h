@@ -7,6 +7,7 @@
 
 #include "pagevault/base/cancel_token.h"
 #include "pagevault/repo/chunk_reader.h"
+#include "pagevault/repo/covered_snapshots.h"
 #include "pagevault/repo/index_loader.h"
 #include "pagevault/repo/repository.h"
 
@@ -24,6 +25,7 @@ class Workspace {
   Env& env() const { return repository_->env(); }
   repo::ChunkIndex& index() { return *cache_.index; }
   repo::ChunkReader& reader() { return reader_; }
+  repo::CoveredSnapshots& covered() { return covered_; }
   const ClientId& client() const { return cache_.client; }
   /// Where the local cache lies; empty: in memory.
   const std::string& cache_folder() const { return cache_.folder; }
@@ -37,6 +39,7 @@ class Workspace {
   std::unique_ptr<repo::Repository> repository_;
   repo::LocalCache cache_;
   repo::ChunkReader reader_;
+  repo::CoveredSnapshots covered_;
   repo::IndexLoad load_;
   std::vector<std::string> warnings_;
   CancelToken cancel_;

@@ -29,6 +29,7 @@ struct IndexLoad {
   std::uint64_t objects = 0;
   std::uint64_t applied = 0;  ///< New ones, read and applied now.
   bool rebuilt = false;       ///< The cache was ahead of the store or broken and was begun anew.
+  bool from_scratch = false;  ///< Nothing had been applied before.
   struct Damaged {
     ObjectName name;
     Error error;
