@@ -40,6 +40,11 @@ int level_of(Compression compression) {
   PV_CHECK(false);
 }
 
+/// Chunks up to this length are compressed with a smaller hash table than level 1 would take: as
+/// measured in docs/adr/0005-compression-levels.md.
+constexpr std::size_t kSmallTableBytesMax = 128 * kKiB;
+constexpr int kSmallTableLog = 12;
+
 struct FreeCompressor {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
@@ -100,6 +105,11 @@ Result<Encoded> ChunkEncoder::encode(ByteView plain) {
   if (bytes_max == 0) return raw;
   Bytes& out = state_->out;
   if (out.size() < bytes_max) out.resize(bytes_max);
+  if (state_->compression == Compression::Auto) {
+    // A hash table that fits the first-level cache beside the chunk: 16 % faster, 1.2 % larger.
+    const int hash_log = plain.size() <= kSmallTableBytesMax ? kSmallTableLog : 0;
+    must(ZSTD_CCtx_setParameter(state_->context.get(), ZSTD_c_hashLog, hash_log));
+  }
   // One call with all input: zstd knows the size and fits its tables to it.
   const std::size_t code =
       ZSTD_compress2(state_->context.get(), out.data(), bytes_max, plain.data(), plain.size());
