@@ -245,7 +245,7 @@ BENCHMARK_CAPTURE(run_misses, rocks, true);
 
 int main(int argc, char** argv) {
   std::map<std::string, std::string> values = {{"--folder", "/tmp/pagevault-index-bench"},
-                                               {"--memory", "96"}};
+                                               {"--memory", "160"}};
   for (int i = 1; i + 1 < argc; ++i) values[argv[i]] = argv[i + 1];
   if (values.contains("--entries")) {
     pagevault::repo::run_large({.folder = values["--folder"],

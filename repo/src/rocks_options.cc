@@ -71,7 +71,7 @@ void set_memory(rocksdb::Options& options, std::uint64_t memory_max) {
 // record least often, and the small run that each backup adds never makes a large one move.
 void set_compaction(rocksdb::Options& options) {
   options.compaction_style = rocksdb::kCompactionStyleUniversal;
-  options.level0_file_num_compaction_trigger = 6;
+  options.level0_file_num_compaction_trigger = 4;
   options.target_file_size_base = 128 * kMiB;
   options.compression = rocksdb::kNoCompression;  // Ids are random.
   options.max_background_jobs = 2;

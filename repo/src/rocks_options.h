@@ -13,6 +13,6 @@ namespace pagevault::repo {
 rocksdb::Options rocks_options(std::uint64_t memory_max);
 
 /// Sorted runs that a flush leaves at most, once it has waited for what was under way.
-inline constexpr int kSortedRunsMax = 12;
+inline constexpr int kSortedRunsMax = 6;
 
 }  // namespace pagevault::repo

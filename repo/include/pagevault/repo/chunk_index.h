@@ -54,7 +54,7 @@ std::unique_ptr<ChunkIndex> make_memory_index();
 struct RocksIndexOptions {
   std::string folder;
   std::string label;
-  std::uint64_t memory_max = 96 * kMiB;
+  std::uint64_t memory_max = 160 * kMiB;
 };
 Result<std::unique_ptr<ChunkIndex>> open_rocks_index(const RocksIndexOptions& options);
 
