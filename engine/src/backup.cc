@@ -415,7 +415,7 @@ Status BackupRun::tick(std::uint64_t bytes) {
   progress_.bytes_done += bytes;
   if (++ticks_ % 64 != 0) return ok();
   PV_TRY(workspace_.cancel().check());
-  if (const Status alive = session_->keep_alive(); !alive) {
+  if (Status alive = session_->keep_alive(); !alive) {
     repository_failure_ = alive.error();
     return alive;
   }
