@@ -86,6 +86,21 @@ TEST(Backup, StoresNothingForUnchangedFilesWhetherItReadsThemOrNot) {
   }
 }
 
+TEST(Backup, TrustsTimesOnceTheirStepHasPassed) {
+  for (const bool coarse : {false, true}) {
+    SimEnv env;
+    env.advance_time(coarse ? 0 : 123'456);  // The first write is at a full second only if coarse.
+    env.write_file("/src/file", text_bytes(50'000, 1));
+    env.advance_time(500'000'000);
+    Vault vault(env);
+    ASSERT_TRUE(vault.init());
+    ASSERT_TRUE(vault.backup({"/src"}));
+    const auto again = vault.backup({"/src"});
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->stats.bytes_read, coarse ? 50'000U : 0U);
+  }
+}
+
 TEST(Backup, StoresTheChunksOfChangedPagesOnly) {
   SimEnv env;
   Bytes content = fake_database(4096, 4096, 1);

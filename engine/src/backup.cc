@@ -22,14 +22,22 @@ constexpr std::size_t kTasksQueued = 64;
 constexpr unsigned kReadDepth = 8;
 constexpr std::uint64_t kAuditRounds =
     30;  // Every unchanged extent is hashed once in so many runs.
-// Time stamps come in steps of up to 2 s (FAT, some NFS servers): a file that changed so shortly
-// before it was looked at may change again without a trace in its times.
-constexpr std::int64_t kRacyNs = 2'000'000'000;
+// Time stamps come in steps: of a clock tick (10 ms at most) where they have fractions of a second,
+// of up to 2 s elsewhere (FAT, some NFS servers). A file that changed less than a step before it
+// was looked at may change again without a trace in its times.
+constexpr std::int64_t kFineStepNs = 20'000'000;
+constexpr std::int64_t kCoarseStepNs = 2'000'000'000;
 constexpr std::int64_t kProgressNs = 100'000'000;
 
 bool same_metadata(const FileInfo& a, const FileInfo& b) {
   return a.type == b.type && a.size == b.size && a.mtime_ns == b.mtime_ns &&
          a.ctime_ns == b.ctime_ns && a.inode == b.inode;
+}
+
+bool is_racy(const FileInfo& info, std::int64_t now_ns) {
+  const std::int64_t changed = std::max(info.mtime_ns, info.ctime_ns);
+  const bool coarse = info.ctime_ns % 1'000'000'000 == 0;
+  return changed > now_ns - (coarse ? kCoarseStepNs : kFineStepNs);
 }
 
 std::uint64_t spans_of(std::uint64_t size) {
@@ -354,8 +362,7 @@ Status BackupRun::store_file(WalkItem& item, bool trust) {
     return ok();
   }
   item.entry.info = *before;
-  item.entry.racy =
-      std::max(before->mtime_ns, before->ctime_ns) > workspace_.env().now_ns() - kRacyNs;
+  item.entry.racy = is_racy(*before, workspace_.env().now_ns());
   auto mapped = map_file(**file, item, trust);
   if (mapped && trust && mapped->differs) {
     observer_.on_warning(item.path +
