@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "pagevault/repo/pack_reader.h"
-#include "rocksdb_races.h"
 
 namespace pagevault::repo {
 
