@@ -278,6 +278,33 @@ TEST(Backup, OfFilesLongerThanASpanRestores) {
   EXPECT_TRUE(env.read_file("/out/big.db") == content);
 }
 
+TEST(Workspace, OpenedBeforeALaterBackupRestoresAndChecksItAllTheSame) {  // covers F4.4
+  SimEnv env;
+  env.write_file("/src/file", text_bytes(100'000, 1));
+  Vault vault(env);
+  ASSERT_TRUE(vault.init());
+  ASSERT_TRUE(vault.backup({"/src"}));
+  for (const bool check : {true, false}) {
+    auto workspace = std::move(vault.open().value());
+    env.write_file("/src/file", text_bytes(100'000, check ? 2 : 3));
+    const auto later = vault.backup({"/src"});
+    ASSERT_TRUE(later);
+    Recorder recorder;
+    if (check) {
+      ASSERT_TRUE(
+          engine::run_check(*workspace, {.read_data = false, .subset_percent = 100}, recorder));
+    } else {
+      engine::RestoreRequest request;
+      request.snapshot = *later->snapshot;
+      request.path = "/src";
+      request.target = "/out";
+      ASSERT_TRUE(engine::run_restore(*workspace, request, recorder));
+      EXPECT_EQ(env.read_file("/out/file"), env.read_file("/src/file"));
+    }
+    EXPECT_EQ(recorder.text(), "");
+  }
+}
+
 TEST(Dump, GivesTheBytesOfOneFile) {
   SimEnv env;
   make_source(env);

@@ -81,6 +81,7 @@ Outcome run_find(Invocation& invocation) {
   PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
   PV_TRY_ASSIGN(const auto snapshots, snapshots_to_search(invocation, opened->repository()));
   Finder finder(invocation);
+  PV_TRY(opened->refresh_index());
   for (const repo::StoredSnapshot& stored : snapshots) PV_TRY(finder.search(opened, stored));
   finder.end();
   return ExitCode::Ok;

@@ -53,6 +53,7 @@ Outcome run_ls(Invocation& invocation) {
   PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
   PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
                 choose_snapshot(invocation, opened->repository(), words[0]));
+  PV_TRY(opened->refresh_index());
   const std::string path = words.size() > 1 ? trimmed(words[1]) : "";
   PV_TRY_ASSIGN(const repo::Entry top, engine::find_entry(*opened, stored.snapshot, path));
   Lister lister(invocation);

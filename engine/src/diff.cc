@@ -125,6 +125,7 @@ class TreeDiff {
 
 Status diff_snapshots(Workspace& workspace, const repo::Snapshot& before,
                       const repo::Snapshot& after, const Visit& visit) {
+  PV_TRY(workspace.refresh_index());
   return TreeDiff(workspace, visit).run(root_entry(before), root_entry(after));
 }
 

@@ -161,6 +161,7 @@ Result<RestoreReport> RestoreRun::run() {
 Status RestoreRun::locate() {
   PV_TRY_ASSIGN(const repo::Snapshot snapshot,
                 workspace_.repository().read_snapshot(request_.snapshot));
+  PV_TRY(workspace_.refresh_index());
   PV_TRY_ASSIGN(top_, find_entry(workspace_, snapshot, request_.path));
   const auto parts = split_path(request_.path);
   for (const std::string& part : parts) top_path_ += "/" + part;

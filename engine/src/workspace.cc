@@ -24,4 +24,10 @@ Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Reposit
   return workspace;
 }
 
+Status Workspace::refresh_index() {
+  PV_TRY_ASSIGN(const repo::IndexLoad load, repo::load_index(*repository_, index()));
+  if (load.rebuilt) covered_.forget_all();
+  return ok();
+}
+
 }  // namespace pagevault::engine

@@ -21,6 +21,11 @@ class Workspace {
   static Result<std::unique_ptr<Workspace>> open(std::unique_ptr<repo::Repository> repository,
                                                  const std::string& cache_root);
 
+  /// Applies index objects written since open. Readers go against the order of durability: first
+  /// the snapshots, then the index; so call it after snapshots were listed or read, or one that was
+  /// committed in between seems to lack its chunks. Not while a WriteSession is open.
+  Status refresh_index();
+
   const repo::Repository& repository() const { return *repository_; }
   Env& env() const { return repository_->env(); }
   repo::ChunkIndex& index() { return *cache_.index; }
