@@ -11,11 +11,12 @@
 
 namespace pagevault::testing {
 
-/// A new directory below the temporary one; removed with everything in it.
+/// A new directory below the temporary one, or another; removed with everything in it.
 class ScratchDir {
  public:
-  ScratchDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pagevault-test-XXXXXX").string();
+  explicit ScratchDir(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string name = (parent / "pagevault-test-XXXXXX").string();
     PV_CHECK(::mkdtemp(name.data()) != nullptr);
     path_ = name;
   }

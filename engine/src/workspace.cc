@@ -14,8 +14,7 @@ Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Reposit
   std::unique_ptr<Workspace> workspace(new Workspace(std::move(repository), std::move(cache)));
   if (!workspace->cache_.warning.empty()) workspace->warnings_.push_back(workspace->cache_.warning);
   PV_TRY_ASSIGN(workspace->load_, repo::load_index(*workspace->repository_, workspace->index()));
-  const repo::IndexLoad& load = workspace->load_;
-  if (load.rebuilt || load.from_scratch || !load.damaged.empty()) workspace->covered_.forget_all();
+  if (!workspace->load_.keeps_what_was_known()) workspace->covered_.forget_all();
   for (const auto& damaged : workspace->load_.damaged) {
     workspace->warnings_.push_back("index object " + repo::object_path(damaged.name) +
                                    " is damaged (" + damaged.error.message() +
@@ -26,7 +25,7 @@ Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Reposit
 
 Status Workspace::refresh_index() {
   PV_TRY_ASSIGN(const repo::IndexLoad load, repo::load_index(*repository_, index()));
-  if (load.rebuilt) covered_.forget_all();
+  if (!load.keeps_what_was_known()) covered_.forget_all();
   return ok();
 }
 

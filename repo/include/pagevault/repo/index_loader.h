@@ -35,6 +35,10 @@ struct IndexLoad {
     Error error;
   };
   std::vector<Damaged> damaged;
+
+  /// False when `index` may know less than it did before the load: what was proved with the old one
+  /// must be proved again.
+  bool keeps_what_was_known() const { return !rebuilt && !from_scratch && damaged.empty(); }
 };
 
 /// Applies every index object of the store that `index` lacks. If `index` knows objects that the
