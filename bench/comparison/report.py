@@ -2,22 +2,43 @@
 
 import statistics
 
+from comparison import targets
+
 CASES = {
     "first": "first backup",
+    "first-fastest": "first backup, `--compression fastest`",
     "unchanged": "unchanged, by metadata",
     "force": "unchanged, every byte read again",
-    "change-0.1": "0.1 % of pages changed",
-    "change-1": "1 % of pages changed",
-    "change-3": "3 % of pages changed",
+    "step-0.1": "0.1 % of pages changed",
+    "step-1": "1 % of pages changed",
+    "step-3": "3 % of pages changed",
     "restore": "restore",
+    "restore:synced": "restore, and all on the disk",
+    "delta-restore": "restore over a target that differs in 1 %",
+    "delta-restore:synced": "the same, and all on the disk",
+    "delta-restore:full": "full restore of the same state",
+    "delta-restore:full:synced": "the same, and all on the disk",
     "check": "check, structure",
     "check-data": "check, every byte",
+    "copy-name": "a copy under a second name",
+    "vacuum": "after VACUUM",
+    "pg-first": "PostgreSQL, first backup",
+    "pg-step": "PostgreSQL, 3 % of pages changed",
+    "pg-restore": "PostgreSQL, restore",
+    "pg-restore:synced": "PostgreSQL, restore, and all on the disk",
+    "unchanged-10000": "10,000 small files, unchanged",
+    "chain": "one of many steps of 1 %",
+    "chain:restore": "restore after all of them",
+    "chain:restore:synced": "the same, and all on the disk",
+    "chain:restore-fresh": "restore of that state from a fresh full backup",
+    "chain:restore-fresh:synced": "the same, and all on the disk",
 }
+NAMES = sorted({case.split(":")[0] for case in CASES}, key=list(CASES).index)
 MEBIBYTE = 1 << 20
 
 METRICS = [
     ("Seconds", "seconds", lambda v: f"{v:.2f}"),
-    ("Repository growth, MiB", "growth_bytes", lambda v: f"{v / MEBIBYTE:.1f}"),
+    ("Repository growth, MiB", "growth_bytes", lambda v: f"{v / MEBIBYTE:.2f}"),
     ("Processor seconds", "cpu_seconds", lambda v: f"{v:.2f}"),
     ("Peak memory, MiB", "peak_bytes", lambda v: f"{v / MEBIBYTE:.0f}"),
 ]
@@ -39,27 +60,100 @@ def _cell(results, tool, case, metric, show):
     return f"{show(value)} (x{value / own:.2f})"
 
 
+def _shown(case, metric):
+    """Syncing adds to the time alone, and reading to the repository nothing."""
+    if case.endswith(":synced"):
+        return metric == "seconds"
+    return metric != "growth_bytes" or not ("restore" in case or "check" in case)
+
+
+def _metric_tables(results, tools, versions):
+    cases = [c for c in CASES if any(c in results[t] for t in tools)]
+    for title, metric, show in METRICS:
+        shown = [c for c in cases if _shown(c, metric)]
+        if not shown:
+            continue
+        yield ""
+        yield f"| {title} | " + " | ".join(f"{t} {versions[t]}" for t in tools) + " |"
+        yield "|---|" + "---:|" * len(tools)
+        for case in shown:
+            cells = [_cell(results, tool, case, metric, show) for tool in tools]
+            yield f"| {CASES[case]} | " + " | ".join(cells) + " |"
+
+
+def _growth(results, tool, case):
+    runs = results.get(tool, {}).get(case)
+    return median(runs, "growth_bytes") if runs else None
+
+
+def _over(dividend, divisor):
+    return f"{dividend / divisor:.2f}" if dividend is not None and divisor else "-"
+
+
+def _floor_table(document):
+    """Each step beside what it must cost at least."""
+    results = document["results"]
+    floors = {case: document["floors"][case] for case in CASES
+              if case in document["floors"] and any(case in cases for cases in results.values())}
+    if not floors:
+        return
+    yield from ("", "The floor: every changed 64 KiB, compressed with zstd level 3 against what was there "
+                "before, summed (`bench/delta_floor`).", "",
+                "| Step | changed pages | changed 64 KiB | floor, MiB | pagevault / floor | "
+                "restic / floor | restic / pagevault | borg / pagevault |", "|---|" + "---:|" * 7)
+    for case, floor in floors.items():
+        ours, restic, borg = (_growth(results, tool, case) for tool in ("pagevault", "restic", "borg"))
+        yield (f"| {CASES[case]} | {floor['pages_changed']} | {floor['pieces_changed']} | "
+               f"{floor['bytes'] / MEBIBYTE:.2f} | {_over(ours, floor['bytes'])} | "
+               f"{_over(restic, floor['bytes'])} | {_over(restic, ours)} | {_over(borg, ours)} |")
+
+
+def _chain_table(results, tools):
+    chains = {tool: results[tool]["chain"] for tool in tools if "chain" in results[tool]}
+    if not chains:
+        return
+    length = len(next(iter(chains.values())))
+    marks = sorted({1, length // 4, length // 2, length} - {0})
+    yield from ("", "| Repository after steps of 1 %, MiB | " + " | ".join(chains) + " |",
+                "|---|" + "---:|" * len(chains))
+    for mark in marks:
+        sizes = (f"{chain[mark - 1]['repository_bytes'] / MEBIBYTE:.1f}" for chain in chains.values())
+        yield f"| {mark} | " + " | ".join(sizes) + " |"
+
+
+def _targets_table(document):
+    yield from ("", "What the issue asked for:", "", "| ratio | measured | wanted | met |",
+                "|---|---:|---:|---|")
+    for target in targets.TARGETS:
+        value = target.measure(document)
+        measured = "not measured" if value is None else target.show(value)
+        yield f"| {target.name} | {measured} | {target.wanted} | {target.verdict(document)} |"
+
+
+def _data_lines(data):
+    if "sqlite" in data:
+        sqlite = data["sqlite"]
+        yield (f"{sqlite['bytes'] / 1e6:.0f} MB SQLite file, {sqlite['pages']} pages; changed pages: "
+               + ", ".join(f"{share} %: {count}" for share, count in sqlite["changed_pages"].items()) + ".")
+    if "postgres" in data:
+        postgres = data["postgres"]
+        yield (f"{postgres['bytes'] / 1e6:.0f} MB data directory of PostgreSQL {postgres['version']}, stopped, "
+               f"without `pg_wal`, {postgres['pages']} pages of 8 KiB; changed in the step: "
+               f"{postgres['changed_pages']}.")
+
+
 def markdown(document):
     """All tables; in brackets each tool's figure divided by pagevault's."""
-    results, versions = document["results"], document["versions"]
+    results, versions, machine = document["results"], document["versions"], document["machine"]
     tools = [t for t in versions if t in results]
-    cases = [c for c in CASES if any(c in results[t] for t in tools)]
-    machine, data = document["machine"], document["data"]
-    lines = [
-        f"{data['bytes'] / 1e6:.0f} MB SQLite file, {data['pages']} pages; changed pages: "
-        + ", ".join(f"{share} %: {count}" for share, count in data["changed_pages"].items()) + ".",
+    return "\n".join([
+        *_data_lines(document["data"]),
         f"{machine['cpu']}, {machine['processors']} processors, Linux {machine['kernel']}, "
         f"{machine['filesystem']}; {document['date']}; median of {document['runs']} run(s); "
         "source warm in the page cache, the tools' caches as the step before left them. "
         "In brackets: times pagevault's figure.",
-    ]
-    for title, metric, show in METRICS:
-        shown = [c for c in cases if metric != "growth_bytes" or c not in ("restore", "check", "check-data")]
-        if not shown:
-            continue
-        lines += ["", f"| {title} | " + " | ".join(f"{t} {versions[t]}" for t in tools) + " |",
-                  "|---|" + "---:|" * len(tools)]
-        for case in shown:
-            cells = [_cell(results, tool, case, metric, show) for tool in tools]
-            lines.append(f"| {CASES[case]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        *_metric_tables(results, tools, versions),
+        *_floor_table(document),
+        *_chain_table(results, tools),
+        *_targets_table(document),
+    ])

@@ -1,10 +1,10 @@
 """The tools, each as the commands its users would type. None where a tool has no such thing."""
 
-import glob
 import os
 import shutil
 
 from comparison import measure
+from comparison.sqlite_data import DATABASE
 
 PASSWORD = "correct horse battery staple"
 
@@ -13,7 +13,7 @@ class Tool:
     """A tool working in a scratch folder: repository, cache and home are all inside it."""
 
     name = ""
-    encrypts = False
+    saves_folders = True  # Or the source's database only.
 
     def __init__(self, scratch):
         self.scratch = scratch
@@ -36,6 +36,10 @@ class Tool:
     def backup(self, source):
         raise NotImplementedError
 
+    def backup_fastest(self, _source):
+        """With the least compression its users would choose."""
+        return None
+
     def unchanged(self, source):
         return self.backup(source)
 
@@ -49,6 +53,14 @@ class Tool:
     def restore_cwd(self, _target):
         return None
 
+    def restore_delta(self, _target):
+        """The newest snapshot into a folder that holds an older one; writes what differs."""
+        return None
+
+    def restored(self, target, source):
+        """The folder below target in which the source's files are after a restore."""
+        return os.path.join(target, source.folder.lstrip("/"))
+
     def check(self):
         return None
 
@@ -58,7 +70,6 @@ class Tool:
 
 class Pagevault(Tool):
     name = "pagevault"
-    encrypts = True
 
     def __init__(self, scratch, binary):
         super().__init__(scratch)
@@ -76,11 +87,19 @@ class Pagevault(Tool):
     def backup(self, source):
         return [self.binary, "backup", "files", source.folder]
 
+    def backup_fastest(self, source):
+        return [self.binary, "backup", "files", "--compression", "fastest", source.folder]
+
     def force(self, source):
         return [self.binary, "backup", "files", "--force", source.folder]
 
     def restore(self, target):
         return [self.binary, "restore", "latest", "--target", target]
+
+    def restore_delta(self, target):
+        if "--delta" not in measure.output_of([self.binary, "restore", "--help"]):
+            return None
+        return [*self.restore(target), "--delta"]
 
     def check(self):
         return [self.binary, "check"]
@@ -91,7 +110,6 @@ class Pagevault(Tool):
 
 class Restic(Tool):
     name = "restic"
-    encrypts = True
 
     def __init__(self, scratch, binary):
         super().__init__(scratch)
@@ -114,6 +132,11 @@ class Restic(Tool):
     def restore(self, target):
         return [self.binary, "restore", "latest", "--target", target]
 
+    def restore_delta(self, target):
+        # Reads the target and fetches what differs, since 0.17. With if-changed it would do the same
+        # to a file of another time stamp.
+        return [*self.restore(target), "--overwrite", "always"]
+
     def check(self):
         return [self.binary, "check"]
 
@@ -123,7 +146,6 @@ class Restic(Tool):
 
 class Borg(Tool):
     name = "borg"
-    encrypts = True
 
     def __init__(self, scratch, prefix):
         super().__init__(scratch)
@@ -168,6 +190,7 @@ class Copy(Tool):
     """A full copy each time: the floor for time, the ceiling for space."""
 
     name = "cp"
+    saves_folders = False
     suffix = ""
 
     def __init__(self, scratch):
@@ -198,7 +221,10 @@ class Copy(Tool):
         return None
 
     def restore(self, target):
-        return ["cp", "--reflink=never", self._newest(), os.path.join(target, "shop.db")]
+        return ["cp", "--reflink=never", self._newest(), os.path.join(target, DATABASE)]
+
+    def restored(self, target, _source):
+        return target
 
 
 class Zstd(Copy):
@@ -212,7 +238,7 @@ class Zstd(Copy):
         return ["zstd", "-q", "-1", "-T2", source.database, "-o", self._next()]
 
     def restore(self, target):
-        return ["zstd", "-q", "-d", self._newest(), "-o", os.path.join(target, "shop.db")]
+        return ["zstd", "-q", "-d", self._newest(), "-o", os.path.join(target, DATABASE)]
 
     def check_data(self):
         return ["zstd", "-q", "-t", self._newest()]
@@ -249,9 +275,3 @@ def create(name, scratch, pagevault, peers_root):
     if shutil.which(name) is None:
         return None
     return Copy(folder) if name == "cp" else Zstd(folder)
-
-
-def restored_database(target):
-    """Where below target the database landed."""
-    found = glob.glob(os.path.join(glob.escape(target), "**", "shop.db"), recursive=True)
-    return found[0] if found else None

@@ -1,0 +1,121 @@
+"""The ratios that the issue "Page deltas and speed" asks for, computed from one run's medians."""
+
+import dataclasses
+import statistics
+from typing import Callable, Optional
+
+GIGABYTE = 1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """`measure` gives None when a part of the ratio was not measured."""
+
+    name: str
+    measure: Callable[[dict], Optional[float]]
+    bound: float
+    at_least: bool
+    show: Callable[[float], str] = "{:.2f}".format
+    # Whether all was measured that the target is about.
+    complete: Callable[[dict], bool] = lambda document: True
+
+    @property
+    def wanted(self):
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:g}"
+
+    def verdict(self, document):
+        """yes, no, "so far" when more cases could still change a yes, or "-" when not measured."""
+        value = self.measure(document)
+        if value is None:
+            return "-"
+        if value < self.bound if self.at_least else value > self.bound:
+            return "**no**"
+        return "yes" if self.complete(document) else "so far"
+
+
+def _figure(document, tool, case, metric):
+    runs = document["results"].get(tool, {}).get(case)
+    return statistics.median(run[metric] for run in runs) if runs else None
+
+
+def _quotient(dividend, divisor):
+    return dividend / divisor if dividend is not None and divisor else None
+
+
+def _ratio(metric, dividend, divisor):
+    """Of two (tool, case)."""
+    return lambda document: _quotient(_figure(document, *dividend, metric),
+                                      _figure(document, *divisor, metric))
+
+
+def _faster(tool, case, ours=None):
+    """How many times as fast as that tool we are."""
+    return _ratio("seconds", (tool, case), ("pagevault", ours or case))
+
+
+def _smaller(tool, case):
+    return _ratio("growth_bytes", (tool, case), ("pagevault", case))
+
+
+def _size_of_restic(ours):
+    return _ratio("growth_bytes", ("pagevault", ours), ("restic", "first"))
+
+
+def _over_floor(case):
+    return lambda document: _quotient(_figure(document, "pagevault", case, "growth_bytes"),
+                                      document["floors"].get(case, {}).get("bytes"))
+
+
+def _read_again(document):
+    seconds = _figure(document, "pagevault", "force", "seconds")
+    return _quotient(document["data"]["sqlite"]["bytes"] / GIGABYTE, seconds) if seconds else None
+
+
+def _milliseconds(case):
+    def measure(document):
+        seconds = _figure(document, "pagevault", case, "seconds")
+        return None if seconds is None else seconds * 1000
+    return measure
+
+
+def _peak(document):
+    runs = [run for case in document["results"].get("pagevault", {}).values() for run in case]
+    return max((run["peak_bytes"] / (1 << 20) for run in runs), default=None)
+
+
+def _peak_at_ten(document):
+    return _peak(document) if document["scale"] >= 10 else None
+
+
+def _every_case(document):
+    """Of those that can be asked for; the parts of a case come with it."""
+    measured = {case.split(":")[0] for case in document["results"].get("pagevault", {})}
+    return measured >= set(document["cases"])
+
+
+TARGETS = (
+    Target("SQLite 3 %: restic's growth / ours", _smaller("restic", "step-3"), 80, True),
+    Target("SQLite 3 %: our growth / floor", _over_floor("step-3"), 1.6, False),
+    Target("SQLite 3 %: restic's time / ours", _faster("restic", "step-3"), 10, True),
+    Target("SQLite 3 %: borg's time / ours", _faster("borg", "step-3"), 8, True),
+    Target("PostgreSQL 3 %: restic's growth / ours", _smaller("restic", "pg-step"), 40, True),
+    Target("PostgreSQL 3 %: restic's time / ours", _faster("restic", "pg-step"), 8, True),
+    Target("First backup: our size / restic's", _size_of_restic("first"), 1.05, False),
+    Target("First backup: restic's time / ours", _faster("restic", "first"), 2.2, True),
+    Target("First backup, fastest: our size / restic's default", _size_of_restic("first-fastest"), 1.25,
+           False),
+    Target("First backup, fastest: restic's default time / ours",
+           _faster("restic", "first", "first-fastest"), 3.5, True),
+    Target("Restore: restic's time / ours", _faster("restic", "restore"), 2.2, True),
+    Target("Restore: `cp`'s time / ours", _faster("cp", "restore"), 0.6, True),
+    Target("Restore, and all on the disk: `cp`'s time / ours", _faster("cp", "restore:synced"), 0.6, True),
+    Target("Delta restore at 1 %: full restore's time / its time",
+           _faster("pagevault", "delta-restore:full", "delta-restore"), 3, True),
+    Target("After the chain: restore's time / that of a fresh full",
+           _ratio("seconds", ("pagevault", "chain:restore"), ("pagevault", "chain:restore-fresh")), 1.3,
+           False),
+    Target("Unchanged data read again, GB/s", _read_again, 2.5, True),
+    Target("10,000 unchanged files, ms", _milliseconds("unchanged-10000"), 100, False, "{:.0f}".format),
+    Target("Our peak memory in every case, MiB", _peak, 256, False, "{:.0f}".format, _every_case),
+    Target("The same at `--scale 10`, MiB", _peak_at_ten, 256, False, "{:.0f}".format, _every_case),
+)
