@@ -1,5 +1,5 @@
-// Encodings of chunks: docs/format.md, 4 "Encodings". Dictionaries and deltas are made by zstd
-// itself here; our writers do not produce them yet, our readers must read them.
+// Encodings of chunks: docs/format.md, 4 "Encodings". What only readers must know is made by zstd
+// itself here.
 
 #include "pagevault/repo/chunk_codec.h"
 
@@ -113,6 +113,43 @@ TEST(ChunkCodec, GivesBackEveryChunkAtEveryLevel) {
       }
     }
   }
+}
+
+/// `plain` with `count` bytes of noise in its middle.
+Bytes changed(Bytes plain, std::size_t count, unsigned seed) {
+  const Bytes fresh = noise(count, seed);
+  std::ranges::copy(fresh, plain.begin() + static_cast<std::ptrdiff_t>(plain.size() / 2));
+  return plain;
+}
+
+TEST(ChunkCodec, ADeltaTakesWhatChangedAndGivesBackTheChunk) {
+  ChunkDecoder decoder;
+  for (const Compression level : {Compression::Off, Compression::Auto, Compression::Max}) {
+    ChunkEncoder encoder(level);
+    for (const std::size_t size : {std::size_t{5000}, 64 * kKiB, 256 * kKiB}) {
+      const Bytes base = noise(size, 1);
+      const Bytes plain = changed(base, 200, 2);
+      const auto encoded = encoder.encode_delta(plain, base, size / 3);
+      ASSERT_TRUE(encoded && *encoded) << "size=" << size;
+      EXPECT_EQ((*encoded)->encoding, Encoding::ZstdDelta);
+      EXPECT_LT((*encoded)->bytes.size(), 300U);
+      Bytes decoded(size);
+      ASSERT_TRUE(decoder.decode(Encoding::ZstdDelta, (*encoded)->bytes, base, decoded));
+      EXPECT_TRUE(decoded == plain);
+    }
+  }
+}
+
+TEST(ChunkCodec, ADeltaThatWouldBeTooLongIsNoneAndTheEncoderGoesOn) {
+  ChunkEncoder encoder(Compression::Auto);
+  const Bytes base = noise(64 * kKiB, 1);
+  const Bytes other = noise(64 * kKiB, 2);
+  const auto none = encoder.encode_delta(other, base, 20'000);
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  const auto again = encoder.encode_delta(changed(base, 50, 3), base, 20'000);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(*again);
 }
 
 TEST(ChunkCodec, GivesBackTheLargestChunk) {  // covers S15

@@ -41,10 +41,10 @@ struct Flips {
 };
 
 /// Turns one bit, looks at the object, and turns it back.
-bool is_seen(Scenario& scenario, const repo::Repository& repository, const std::string& path,
+bool is_seen(Scenario& scenario, repo::ChunkReader& reader, const std::string& path,
              std::uint64_t bit) {
   scenario.env.flip_bit(path, bit);
-  const Status status = engine::check_object(repository, object_at(path));
+  const Status status = engine::check_object(reader, object_at(path));
   scenario.env.flip_bit(path, bit);
   return !status.has_value();
 }
@@ -56,18 +56,18 @@ TEST_P(BitOfEveryByte, IsSeenWhenItFlips) {
   Scenario scenario;
   make_repository(scenario);
   const auto workspace = std::move(scenario.vault.open().value());
-  const repo::Repository& repository = workspace->repository();
+  repo::ChunkReader& reader = workspace->reader();
   Flips flips;
   std::uint64_t bytes = 0;
   for (const std::string& path : scenario.env.list_files("/repo")) {
-    ASSERT_TRUE(engine::check_object(repository, object_at(path)));
+    ASSERT_TRUE(engine::check_object(reader, object_at(path)));
     const std::uint64_t size = scenario.env.file_size(path);
     for (std::uint64_t byte = 0; byte < size; ++byte) {
       const std::uint64_t bit = byte * 8 + GetParam();
-      is_seen(scenario, repository, path, bit) ? ++flips.detected : ++flips.harmless;
+      is_seen(scenario, reader, path, bit) ? ++flips.detected : ++flips.harmless;
     }
     bytes += size;
-    ASSERT_TRUE(engine::check_object(repository, object_at(path)));
+    ASSERT_TRUE(engine::check_object(reader, object_at(path)));
   }
   std::printf("bit %d of %llu bytes: %llu flips detected, %llu harmless\n",
               static_cast<int>(GetParam()), static_cast<unsigned long long>(bytes),
@@ -110,7 +110,7 @@ TEST(ForgedBit, IsSeenByAuthenticationEverywhereButInPadding) {
       const bool padding =
           object_at(path).type == repo::ObjectType::Pack && is_padding(good, bit / 8);
       forge(scenario.env, path, bit);
-      const Status status = engine::check_object(workspace->repository(), object_at(path));
+      const Status status = engine::check_object(workspace->reader(), object_at(path));
       if (status) {
         EXPECT_TRUE(padding) << path << " bit " << bit;
       }

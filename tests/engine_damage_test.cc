@@ -31,7 +31,14 @@ bool names(const Recorder& recorder, const std::string& path) {
 /// A range of a file of a snapshot.
 using Range = std::tuple<std::string, std::string, std::uint64_t, std::uint64_t>;
 
-/// What the blobs of `pack` hold of each file of each snapshot, from the maps.
+/// Whether `chunk`, or what it is a delta of, lies in `pack`.
+bool needs_pack(repo::ChunkIndex& index, const ChunkId& chunk, const std::string& pack) {
+  const auto place = std::move(index.find(chunk).value()).front();
+  if (place.pack.id.hex() == pack) return true;
+  return repo::has_base(place.entry.encoding) && needs_pack(index, place.entry.base, pack);
+}
+
+/// What cannot be read of each file of each snapshot without `pack`, from the maps.
 std::set<Range> ranges_in(Vault& vault, const std::string& pack) {
   std::set<Range> out;
   auto workspace = std::move(vault.open().value());
@@ -44,8 +51,7 @@ std::set<Range> ranges_in(Vault& vault, const std::string& pack) {
         std::uint64_t offset = span * repo::kSpanBytes;
         PV_TRY_ASSIGN(const repo::SpanNode node, map.span(span));
         for (const repo::Extent& extent : node) {
-          const auto places = workspace->index().find(extent.chunk);
-          if (!extent.hole && places->front().pack.id.hex() == pack) {
+          if (!extent.hole && needs_pack(workspace->index(), extent.chunk, pack)) {
             out.emplace(stored.id.hex(8), path, offset, extent.length);
           }
           offset += extent.length;

@@ -68,8 +68,8 @@ TEST(OneClientTwice, MakesAForkThatTheCheckReportsAndBothRestore) {  // covers F
   repo::Snapshot copy = std::move(workspace->repository().read_snapshot(id).value());
   copy.client.bytes.fill(std::byte{5});
   const auto commit = [&](repo::ChunkIndex& index) -> Result<SnapshotId> {
-    PV_TRY_ASSIGN(const auto session,
-                  repo::WriteSession::begin(workspace->repository(), index, {}));
+    repo::ChunkReader reader(workspace->repository(), index);
+    PV_TRY_ASSIGN(const auto session, repo::WriteSession::begin(reader, {}));
     return session->commit(copy);
   };
   const auto other_index = repo::make_memory_index();
@@ -142,7 +142,8 @@ TEST(IndexCache, ThatNamesAPackTheStoreHasNotCostsNoData) {  // covers F5.8, I6
   repo::IndexId id;
   id.bytes.fill(std::byte{4});
   ASSERT_TRUE(index->apply(id, foreign_object(chunk)));
-  const auto session = std::move(repo::WriteSession::begin(*repository, *index, {}).value());
+  repo::ChunkReader reader(*repository, *index);
+  const auto session = std::move(repo::WriteSession::begin(reader, {}).value());
   EXPECT_TRUE(session->has_lost_packs());
   EXPECT_FALSE(session->is_present(chunk).value());
   const auto put = session->put(repo::BlobType::Data, content);

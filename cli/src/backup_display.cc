@@ -51,6 +51,7 @@ Status apply_common_options(Invocation& invocation, OpenedWorkspace& opened,
   if (request.user.empty()) request.user = fmt::format("{}", current_user_id());
   request.program = "pagevault " PAGEVAULT_VERSION;
   request.compression = invocation.settings.compression;
+  PV_TRY_ASSIGN(request.delta, repo::delta_mode_from_name(options.text_or("delta", "auto")));
   request.extra_verify = !options.has("no-extra-verify");
   request.dry_run = options.has("dry-run");
   if (const auto parent = options.text("parent")) {
@@ -74,6 +75,8 @@ Json summary_json(const engine::BackupReport& report, std::int64_t elapsed_ns) {
               {"total_bytes_processed", stats.bytes_source},
               {"bytes_read", stats.bytes_read},
               {"data_added", stats.bytes_new},
+              {"chunks_added", report.chunks_new},
+              {"chunks_added_as_delta", report.deltas},
               {"data_added_packed", stats.bytes_stored_data + stats.bytes_stored_meta},
               {"errors", stats.errors},
               {"incomplete", report.incomplete},
@@ -97,6 +100,10 @@ void print_summary(Console& console, const engine::BackupReport& report, std::in
   console.summary(fmt::format("added to the repository: {} ({} stored)",
                               human_bytes(stats.bytes_new),
                               human_bytes(stats.bytes_stored_data + stats.bytes_stored_meta)));
+  if (report.deltas > 0) {
+    console.summary(fmt::format("chunks: {} new, {} of them as differences",
+                                human_count(report.chunks_new), human_count(report.deltas)));
+  }
   console.summary(fmt::format("time: {}", human_duration(elapsed_ns)));
   console.summary(report.snapshot ? fmt::format("snapshot {} saved", short_id(*report.snapshot))
                                   : std::string("dry run: nothing was written"));
@@ -115,6 +122,12 @@ const OptionSpecs& common_backup_options() {
        "LEVEL",
        "how hard to compress (PAGEVAULT_COMPRESSION)",
        {"off", "fastest", "auto", "better", "max"}},
+      {"delta",
+       0,
+       Value,
+       "WHEN",
+       "read what the parent has of a changed place, to store only the difference",
+       {"auto", "always", "never"}},
       {"dry-run", 'n', Flag, {}, "read and compare, write nothing"},
       {"parent", 0, Value, "SNAPSHOT",
        "compare with this snapshot (default: newest of same host and paths)"},

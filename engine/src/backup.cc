@@ -3,6 +3,8 @@
 
 #include "pagevault/engine/backup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "directory_writer.h"
@@ -17,7 +19,7 @@ namespace pagevault::engine {
 
 namespace {
 
-constexpr std::size_t kBlocks = 24;  // 30 MiB of source bytes under way.
+constexpr std::size_t kBlocks = 32;  // 40 MiB of source bytes under way.
 constexpr std::size_t kTasksQueued = 64;
 constexpr unsigned kReadDepth = 8;
 constexpr std::uint64_t kAuditRounds =
@@ -172,8 +174,9 @@ Status BackupRun::begin() {
   snapshot_.parent = report_.parent;
   snapshot_.audit_round = parent_ ? parent_->snapshot.audit_round + 1 : 0;
 
-  PV_TRY_ASSIGN(session_, repo::WriteSession::begin(workspace_.repository(), workspace_.index(),
+  PV_TRY_ASSIGN(session_, repo::WriteSession::begin(workspace_.reader(),
                                                     {.compression = request_.compression,
+                                                     .delta = request_.delta,
                                                      .extra_verify = request_.extra_verify,
                                                      .dry_run = request_.dry_run}));
   if (session_->has_lost_packs()) {
@@ -195,11 +198,14 @@ Status BackupRun::begin() {
                                     .prove_references = prove_references_,
                                     .tick = [this](std::uint64_t n) { return tick(n); }}));
   mapper_.emplace(std::move(mapper));
-  const auto& keys = workspace_.repository().keys();
-  PV_TRY_ASSIGN(auto chunker, chunker::StreamChunker::create(
-                                  keys.cut(), workspace_.repository().config().stream_sizes));
+  const repo::Repository& repository = workspace_.repository();
+  PV_TRY_ASSIGN(auto chunker, chunker::StreamChunker::create(repository.keys().cut(),
+                                                             repository.config().stream_sizes));
   tree_chunker_.emplace(std::move(chunker));
-  tree_.emplace(*session_, keys, *tree_chunker_, completion_);
+  tree_.emplace(TreeParts{.session = *session_,
+                          .reader = workspace_.reader(),
+                          .chunker = *tree_chunker_,
+                          .completion = completion_});
   return ok();
 }
 
@@ -225,6 +231,12 @@ Status BackupRun::finish() {
   if (mapper_->audit_mismatches() > 0) {
     observer_.on_warning("content had changed behind an equal fingerprint; it was stored anew");
   }
+  if (const std::uint64_t bad = session_->totals().bases_unreadable; bad > 0) {
+    observer_.on_warning(fmt::format(
+        "{} chunks of earlier snapshots could not be read to build on; what follows them was "
+        "stored in full (run `pagevault check --read-data`)",
+        bad));
+  }
   snapshot_.incomplete = report_.incomplete;
   snapshot_.stats = report_.stats;
   if (!request_.dry_run) {
@@ -232,6 +244,8 @@ Status BackupRun::finish() {
     workspace_.covered().add(*report_.snapshot);
   }
   const repo::SessionTotals totals = session_->totals();
+  report_.chunks_new = totals.chunks_new;
+  report_.deltas = totals.deltas;
   report_.stats.bytes_new = totals.bytes_new;
   report_.stats.bytes_stored_data = totals.bytes_stored_data;
   report_.stats.bytes_stored_meta = totals.bytes_stored_meta;
@@ -243,7 +257,11 @@ Status BackupRun::finish() {
 Status BackupRun::enter_directory(WalkItem item) {
   if (!item.entry.name.empty()) ++report_.stats.directories;
   if (item.dir != nullptr) ++sources_found_;  // Not the folders that only lead to a source.
-  return tree_->enter_directory(std::move(item.entry));
+  ParentDirectory parent;
+  if (item.parent != nullptr && item.parent->info.type == FileType::Directory) {
+    parent = {.map = item.parent->map, .length = item.parent->info.size};
+  }
+  return tree_->enter_directory(std::move(item.entry), std::move(parent));
 }
 
 Status BackupRun::on_other(WalkItem item) {
@@ -403,7 +421,7 @@ Status BackupRun::read_stream() {
       item.parent = &*before;
     }
   }
-  PV_TRY(tree_->enter_directory({}));
+  PV_TRY(tree_->enter_directory({}, {}));
   MappingInput input = mapping_input(item, item.entry.info, /*trust=*/false);
   input.length.reset();
   StreamBlockSource source(pool_, request_.stream);

@@ -24,6 +24,10 @@ constexpr std::string_view kPackAdvice =
     "stores "
     "again what the sources still have";
 
+constexpr std::string_view kBaseAdvice =
+    "this pack is sound: the damage is where the other chunk is; the next backup stores again what "
+    "the sources still have";
+
 using repo::ObjectName;
 using repo::ObjectType;
 
@@ -146,7 +150,7 @@ Status CheckRun::check_each(ObjectType type) {
   PV_TRY_ASSIGN(const repo::Listing listing, repository_.store().list(type));
   report_.foreign += listing.foreign;
   for (const repo::ObjectInfo& object : listing.objects) {
-    const Status checked = check_object(repository_, object.name);
+    const Status checked = check_object(workspace_.reader(), object.name);
     if (checked || checked.error().code() == ErrorCode::NotFound) continue;  // Removed meanwhile.
     object_damage(object.name, checked.error().message(),
                   type == ObjectType::KeySlot ? "add a new key slot, then remove this one"
@@ -156,7 +160,7 @@ Status CheckRun::check_each(ObjectType type) {
 }
 
 Status CheckRun::check_small_objects() {
-  const Status config = check_object(repository_, {ObjectType::Config, ""});
+  const Status config = check_object(workspace_.reader(), {ObjectType::Config, ""});
   if (!config) {
     object_damage({ObjectType::Config, ""}, config.error().message(),
                   "restore it from a copy of the repository");
@@ -208,10 +212,20 @@ void CheckRun::take(const repo::PackInfo& pack, const PackFindings& findings) {
   for (const Error& problem : findings.problems) {
     object_damage(name, problem.message(), kPackAdvice);
   }
+  std::uint64_t deltas = 0;
+  std::string why;
   for (const auto& blob : findings.blobs) {
     damage_.add_blob(pack.id, blob.id);
+    if (blob.in_base) {
+      if (++deltas == 1) why = blob.error.message();
+      continue;
+    }
     object_damage(name, "chunk " + blob.id.hex(8) + ": " + blob.error.message(), kPackAdvice);
   }
+  // One finding: the pack itself is sound, and what cannot be read has a finding of its own.
+  if (deltas == 0) return;
+  object_damage(name, fmt::format("{} chunks are deltas of what cannot be read: {}", deltas, why),
+                kBaseAdvice);
 }
 
 Status CheckRun::check_snapshots() {

@@ -54,13 +54,10 @@ Status check_pack_checksum(repo::Store& store, const repo::ObjectName& name) {
   return repo::verify_checksum(pack);
 }
 
-Status check_whole_pack(const repo::Repository& repository, const repo::ObjectName& name) {
-  PV_TRY(check_pack_checksum(repository.store(), name));
+Status check_whole_pack(repo::ChunkReader& reader, const repo::ObjectName& name) {
+  PV_TRY(check_pack_checksum(reader.repository().store(), name));
   const auto id = PackId::from_hex(name.hex);
   PV_CHECK(id.has_value());  // The store lists exact names only.
-  // Bases of deltas lie in other packs and need the real index; this checks what stands alone.
-  const auto index = repo::make_memory_index();
-  repo::ChunkReader reader(repository, *index);
   const PackFindings findings = check_pack(reader, *id, nullptr);
   if (!findings.problems.empty()) return findings.problems.front();
   if (!findings.blobs.empty()) return findings.blobs.front().error;
@@ -69,9 +66,10 @@ Status check_whole_pack(const repo::Repository& repository, const repo::ObjectNa
 
 }  // namespace
 
-Status check_object(const repo::Repository& repository, const repo::ObjectName& name) {
+Status check_object(repo::ChunkReader& reader, const repo::ObjectName& name) {
   const std::string path = repo::object_path(name);
-  if (name.type == repo::ObjectType::Pack) return check_whole_pack(repository, name).context(path);
+  const repo::Repository& repository = reader.repository();
+  if (name.type == repo::ObjectType::Pack) return check_whole_pack(reader, name).context(path);
   if (name.type == repo::ObjectType::KeySlot) return check_key_slot(repository, name).context(path);
   return check_sealed(repository, name).context(path);
 }

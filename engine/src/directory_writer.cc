@@ -14,28 +14,27 @@ constexpr std::size_t kPendingMax = 1024;
 
 // ---- DirectoryStream ------------------------------------------------------------------------
 
-DirectoryStream::DirectoryStream(repo::WriteSession& session, const repo::KeySet& keys,
-                                 const chunker::StreamChunker& chunker, Completion& completion)
-    : session_(&session),
-      keys_(&keys),
-      chunker_(&chunker),
-      map_(std::make_shared<MapBuilder>(session, completion)) {
+DirectoryStream::DirectoryStream(const TreeParts& parts, ParentDirectory parent)
+    : parts_(&parts),
+      parent_(std::move(parent)),
+      map_(std::make_shared<MapBuilder>(parts.session, parts.completion, parent_.map)) {
   repo::begin_directory_stream(text_);
 }
 
 Status DirectoryStream::append(const repo::Entry& entry) {
   repo::encode_entry(text_, entry);
-  return text_.size() >= 2 * std::size_t{chunker_->sizes().max} ? cut(/*at_end=*/false) : ok();
+  return text_.size() >= 2 * std::size_t{parts_->chunker.sizes().max} ? cut(/*at_end=*/false)
+                                                                      : ok();
 }
 
 // Stores whole chunks off the front of the text; all of it at the end.
 Status DirectoryStream::cut(bool at_end) {
   const Bytes text = text_.take();
   ByteView rest = text;
-  while (!rest.empty() && (at_end || rest.size() >= chunker_->sizes().max)) {
+  while (!rest.empty() && (at_end || rest.size() >= parts_->chunker.sizes().max)) {
     const std::uint64_t to_border = repo::kSpanBytes - length_ % repo::kSpanBytes;
     const std::size_t size =
-        chunker_->cut(rest.first(std::min<std::size_t>(rest.size(), to_border)));
+        parts_->chunker.cut(rest.first(std::min<std::size_t>(rest.size(), to_border)));
     PV_TRY(store(rest.first(size)));
     rest = rest.subspan(size);
   }
@@ -44,16 +43,23 @@ Status DirectoryStream::cut(bool at_end) {
   return ok();
 }
 
+void DirectoryStream::begin_span() {
+  if (span_) span_->close();
+  MapReader parent(parts_->reader, parent_.map, parent_.length);
+  parent_span_ = ParentSpan::load(parent, length_ / repo::kSpanBytes);
+  span_ = map_->begin_span(parent_span_.node_id());
+}
+
 Status DirectoryStream::store(ByteView chunk) {
-  if (length_ % repo::kSpanBytes == 0) {
-    if (span_) span_->close();
-    span_ = map_->begin_span();
-  }
-  PV_TRY_ASSIGN(const auto put, session_->put(repo::BlobType::Metadata, chunk));
+  const std::uint64_t offset = length_ % repo::kSpanBytes;
+  if (offset == 0) begin_span();
+  PV_TRY_ASSIGN(const auto put,
+                parts_->session.put(repo::BlobType::Metadata, chunk,
+                                    parent_span_.predecessor_of(offset, chunk.size())));
   repo::Extent extent;
   extent.chunk = put.id;
   extent.length = chunk.size();
-  extent.gate = chunker::gate_of(keys_->gate(), chunk);
+  extent.gate = chunker::gate_of(parts_->reader.repository().keys().gate(), chunk);
   extent.crc32c = crc32c(chunk);
   span_->add(extent);
   length_ += chunk.size();
@@ -70,24 +76,24 @@ Result<DirectoryStream::Finished> DirectoryStream::finish() {
 
 // ---- TreeWriter -----------------------------------------------------------------------------
 
-TreeWriter::TreeWriter(repo::WriteSession& session, const repo::KeySet& keys,
-                       const chunker::StreamChunker& chunker, Completion& completion)
-    : session_(&session), keys_(&keys), chunker_(&chunker), completion_(&completion) {}
-
-Status TreeWriter::enter_directory(repo::Entry entry) {
-  return push({.step = Step::Enter, .entry = std::move(entry), .map = nullptr});
+Status TreeWriter::enter_directory(repo::Entry entry, ParentDirectory parent) {
+  return push({.step = Step::Enter,
+               .entry = std::move(entry),
+               .map = nullptr,
+               .parent = std::move(parent)});
 }
 
 Status TreeWriter::leave_directory() {
-  return push({.step = Step::Leave, .entry = {}, .map = nullptr});
+  return push({.step = Step::Leave, .entry = {}, .map = nullptr, .parent = {}});
 }
 
 Status TreeWriter::add(repo::Entry entry) {
-  return push({.step = Step::Entry, .entry = std::move(entry), .map = nullptr});
+  return push({.step = Step::Entry, .entry = std::move(entry), .map = nullptr, .parent = {}});
 }
 
 Status TreeWriter::add_file(repo::Entry entry, std::shared_ptr<MapBuilder> map) {
-  return push({.step = Step::Entry, .entry = std::move(entry), .map = std::move(map)});
+  return push(
+      {.step = Step::Entry, .entry = std::move(entry), .map = std::move(map), .parent = {}});
 }
 
 Status TreeWriter::push(Pending pending) {
@@ -101,7 +107,7 @@ Status TreeWriter::drain(std::size_t leave) {
     Pending& front = pending_.front();
     if (front.map && !front.map->done()) {
       if (pending_.size() <= leave) return ok();
-      completion_->wait([&] { return front.map->done(); });
+      parts_.completion.wait([&] { return front.map->done(); });
     }
     Pending next = std::move(front);
     pending_.pop_front();
@@ -112,8 +118,7 @@ Status TreeWriter::drain(std::size_t leave) {
 
 Status TreeWriter::apply(Pending pending) {
   if (pending.step == Step::Enter) {
-    open_.push_back(
-        {std::move(pending.entry), DirectoryStream(*session_, *keys_, *chunker_, *completion_)});
+    open_.push_back({std::move(pending.entry), DirectoryStream(parts_, std::move(pending.parent))});
     return ok();
   }
   if (pending.step == Step::Leave) return apply_leave();

@@ -10,16 +10,31 @@
 
 #include "map_builder.h"
 #include "pagevault/chunker/stream_chunker.h"
+#include "pagevault/repo/chunk_reader.h"
 #include "pagevault/repo/directory_entry.h"
+#include "parent_span.h"
 
 namespace pagevault::engine {
+
+/// What directories are written with; all outlive the writer.
+struct TreeParts {
+  repo::WriteSession& session;
+  repo::ChunkReader& reader;
+  const chunker::StreamChunker& chunker;
+  Completion& completion;
+};
+
+/// A directory's stream in the parent snapshot; length 0: there is none.
+struct ParentDirectory {
+  repo::MapRoot map;
+  std::uint64_t length = 0;
+};
 
 /// The stream of one directory: entries in, metadata chunks out. Holds at most one chunk and one
 /// entry of text.
 class DirectoryStream {
  public:
-  DirectoryStream(repo::WriteSession& session, const repo::KeySet& keys,
-                  const chunker::StreamChunker& chunker, Completion& completion);
+  DirectoryStream(const TreeParts& parts, ParentDirectory parent);
 
   /// Names must ascend. Errors: of the session.
   Status append(const repo::Entry& entry);
@@ -32,10 +47,11 @@ class DirectoryStream {
  private:
   Status cut(bool at_end);
   Status store(ByteView chunk);
+  void begin_span();
 
-  repo::WriteSession* session_;
-  const repo::KeySet* keys_;
-  const chunker::StreamChunker* chunker_;
+  const TreeParts* parts_;
+  ParentDirectory parent_;
+  ParentSpan parent_span_;  // Of the span that is being written.
   std::shared_ptr<MapBuilder> map_;
   std::shared_ptr<MapBuilder::Span> span_;
   Encoder text_;
@@ -47,11 +63,10 @@ class DirectoryStream {
 /// entries. One thread.
 class TreeWriter {
  public:
-  TreeWriter(repo::WriteSession& session, const repo::KeySet& keys,
-             const chunker::StreamChunker& chunker, Completion& completion);
+  explicit TreeWriter(const TreeParts& parts) : parts_(parts) {}
 
   /// Everything until leave_directory() goes into it. The first one entered is the root.
-  Status enter_directory(repo::Entry entry);
+  Status enter_directory(repo::Entry entry, ParentDirectory parent);
   Status leave_directory();
   Status add(repo::Entry entry);
   /// A file whose map is being finished by workers.
@@ -65,6 +80,7 @@ class TreeWriter {
     Step step = Step::Entry;
     repo::Entry entry;
     std::shared_ptr<MapBuilder> map;
+    ParentDirectory parent;  // Step::Enter.
   };
   struct OpenDirectory {
     repo::Entry entry;
@@ -76,10 +92,7 @@ class TreeWriter {
   Status apply(Pending pending);
   Status apply_leave();
 
-  repo::WriteSession* session_;
-  const repo::KeySet* keys_;
-  const chunker::StreamChunker* chunker_;
-  Completion* completion_;
+  const TreeParts parts_;
   std::deque<Pending> pending_;
   std::vector<OpenDirectory> open_;
   std::optional<DirectoryStream::Finished> root_;

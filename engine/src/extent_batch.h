@@ -1,13 +1,13 @@
-// Fetches many extents at once: planned by pack and offset, near ones joined, read in one batch,
-// decoded on any thread. What both restore and dump are made of.
+// Fetches many extents at once and decodes them on any thread. What both restore and dump are made
+// of.
 
 #pragma once
 
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "pagevault/engine/workspace.h"
+#include "pagevault/repo/blob_batch.h"
 #include "pagevault/repo/file_map.h"
 
 namespace pagevault::engine {
@@ -16,7 +16,7 @@ namespace pagevault::engine {
 class ExtentBatch {
  public:
   /// Reads the stored bytes of `extents` (none of them holes). Failures stay with their extents.
-  /// Memory: the stored bytes of all, and the gaps joined over.
+  /// Memory: as for BlobBatch.
   static std::shared_ptr<const ExtentBatch> fetch(Workspace& workspace,
                                                   std::vector<repo::Extent> extents);
 
@@ -29,34 +29,16 @@ class ExtentBatch {
   Status decode(std::size_t i, MutableBytes out, bool verify_id) const;
 
  private:
-  // One blob of the batch, and its sealed bytes once read.
-  struct Blob {
-    repo::BlobLocation where;
-    std::size_t run = 0;
-    std::size_t offset = 0;  // In its run.
-  };
-  struct Run {
-    repo::ObjectName pack;
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-    Bytes bytes;
-    Status status;
-  };
-
-  explicit ExtentBatch(Workspace& workspace) : workspace_(&workspace) {}
-  void locate();
-  void plan_runs();
-  void read_runs();
-  Status decode_planned(const Blob& blob, const repo::Extent& extent, MutableBytes out,
-                        bool verify_id) const;
+  ExtentBatch(Workspace& workspace, std::vector<repo::Extent> extents)
+      : workspace_(&workspace), extents_(std::move(extents)) {}
+  std::vector<repo::BlobLocation> locate() const;
+  Status decode_planned(const repo::Extent& extent, MutableBytes out, bool verify_id) const;
   Status decode_elsewhere(const repo::Extent& extent, MutableBytes out) const;
   Status check_gate(const repo::Extent& extent, ByteView bytes) const;
 
   Workspace* workspace_;
   std::vector<repo::Extent> extents_;
-  std::vector<Blob> blobs_;
-  std::unordered_map<ChunkId, std::size_t> blob_of_;
-  std::vector<Run> runs_;
+  std::shared_ptr<const repo::BlobBatch> blobs_;
 };
 
 }  // namespace pagevault::engine

@@ -1,8 +1,8 @@
 #include "file_mapper.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "pagevault/base/crc32c.h"
 #include "pagevault/chunker/gate.h"
 #include "pagevault/chunker/sticky_cuts.h"
 #include "pagevault/sqlitesupport/page_size.h"
@@ -10,15 +10,6 @@
 namespace pagevault::engine {
 
 namespace {
-
-// Ends of a node's extents, from the span's start.
-std::vector<std::uint64_t> ends_of(const repo::SpanNode& node) {
-  std::vector<std::uint64_t> ends;
-  ends.reserve(node.size());
-  std::uint64_t at = 0;
-  for (const repo::Extent& extent : node) ends.push_back(at += extent.length);
-  return ends;
-}
 
 // The data ranges inside [begin, end).
 std::vector<ByteRange> clip(const std::vector<ByteRange>& ranges, std::uint64_t begin,
@@ -48,43 +39,6 @@ bool take_over_span(MapReader& parent, std::uint64_t span, MapBuilder& map) {
   return true;
 }
 
-// Everything a chunk task needs; it owns its bytes and its place in the map.
-struct ChunkTask {
-  repo::WriteSession* session;
-  const repo::KeySet* keys;
-  AuditFindings* audit;
-  std::shared_ptr<Block> owner;
-  ByteView bytes;
-  std::shared_ptr<MapBuilder> map;
-  std::shared_ptr<MapBuilder::Span> span;
-  repo::Extent* extent;
-  std::optional<repo::Extent> expected;  // The parent's, to be compared by id.
-
-  void run() {
-    const Status done = fill();
-    if (!done) map->fail(done.error());
-    span->extent_done();
-  }
-
-  Status fill() {
-    if (expected && keys->chunk_id(repo::BlobType::Data, bytes) == expected->chunk) {
-      *extent = *expected;
-      return ok();
-    }
-    if (is_all_zero(bytes)) {
-      *extent = hole_of(bytes.size());
-      return ok();
-    }
-    PV_TRY_ASSIGN(const repo::PutResult put, session->put(repo::BlobType::Data, bytes));
-    if (expected) audit->mismatches.fetch_add(1);
-    extent->chunk = put.id;
-    extent->length = bytes.size();
-    extent->gate = chunker::gate_of(keys->gate(), bytes);
-    extent->crc32c = crc32c(bytes);
-    return ok();
-  }
-};
-
 }  // namespace
 
 // What is known while one span is mapped.
@@ -97,29 +51,25 @@ struct FileMapper::SpanContext {
   bool by_id = false;                           // Compare ids: paranoid, or audited.
   bool is_stream = false;
 
-  repo::SpanNode parent;  // Empty: none.
-  ChunkId known_node;     // The parent's node of this span; zero: none to reuse.
-  std::vector<std::uint64_t> parent_ends;
-  std::size_t cursor = 0;  // First parent extent that ends after the position.
-  bool differs = false;    // Some extent was cut anew.
-  bool all_kept = true;    // Every extent so far is the parent's, in order.
+  ParentSpan parent;
+  bool differs = false;  // Some extent was cut anew.
+  bool all_kept = true;  // Every extent so far is the parent's, in order.
 
-  std::uint64_t parent_length() const { return parent_ends.empty() ? 0 : parent_ends.back(); }
-  // The parent's extent that starts at `offset` of the span; null when none does.
-  const repo::Extent* parent_extent_at(std::uint64_t offset) {
-    while (cursor < parent.size() && parent_ends[cursor] <= offset) ++cursor;
-    if (cursor >= parent.size()) return nullptr;
-    const std::uint64_t begin = parent_ends[cursor] - parent[cursor].length;
-    return begin == offset ? &parent[cursor] : nullptr;
-  }
   // The parent's last extent was ended by the end of its file, not by a cut, if the file grew.
   bool grew_beyond(const repo::Extent* extent) const {
-    return !is_stream && extent == &parent.back() && length > parent_length();
+    return !is_stream && parent.is_last(extent) && length > parent.length();
   }
 };
 
 FileMapper::FileMapper(const Parts& parts, chunker::StreamChunker stream)
-    : parts_(parts), stream_(std::move(stream)), audit_(std::make_unique<AuditFindings>()) {}
+    : parts_(parts),
+      stream_(std::move(stream)),
+      audit_(std::make_unique<AuditFindings>()),
+      batch_(new_batch()) {}
+
+ChunkBatch FileMapper::new_batch() const {
+  return {parts_.session, parts_.reader.repository().keys(), *audit_};
+}
 
 Result<FileMapper> FileMapper::create(const Parts& parts) {
   const repo::Repository& repository = parts.reader.repository();
@@ -152,7 +102,8 @@ Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& i
   Window window(source);
   MappingResult result;
   PV_TRY_ASSIGN(result.page_size, detect_page_size(window, input));
-  result.map = std::make_shared<MapBuilder>(parts_.session, parts_.completion);
+  result.map = std::make_shared<MapBuilder>(parts_.session, parts_.completion,
+                                            input.parent ? input.parent->map : repo::MapRoot{});
 
   std::optional<MapReader> parent;
   if (input.parent && input.parent->page_size == result.page_size) {
@@ -167,20 +118,13 @@ Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& i
     if (window.position() < expected) break;  // The source ended.
     if (window.position() == before) break;
   }
+  flush();
   if (!status) result.map->fail(status.error());
   result.length = window.position();
   result.bytes_read = window.bytes_read();
   result.map->close(result.length);
   if (!status) return status.error();
   return result;
-}
-
-// What there is to compare with in this span.
-void FileMapper::load_parent_span(MapReader& parent, std::uint64_t span, SpanContext& context) {
-  // A parent that cannot be read is no parent: its data is stored again (F5.8).
-  if (auto node = parent.span(span)) context.parent = std::move(node).value();
-  if (auto id = parent.node_id(span)) context.known_node = *id;
-  context.parent_ends = ends_of(context.parent);
 }
 
 Status FileMapper::map_span(Window& window, const MappingInput& input, MappingResult& result,
@@ -198,7 +142,7 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
       window.skip_to(end);
       return ok();
     }
-    load_parent_span(*parent, span, context);
+    context.parent = ParentSpan::load(*parent, span);
   }
   const auto data = context.is_stream ? std::vector<ByteRange>{{context.start, context.length}}
                                       : clip(input.data, context.start, end);
@@ -210,14 +154,15 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
     PV_TRY_ASSIGN(context.pages, page_chunker(result.page_size));
   }
   context.map = result.map;
-  context.span = result.map->begin_span();
+  context.span = result.map->begin_span(context.parent.node_id());
   Status status = map_ranges(window, context, data, end);
   result.differs = result.differs || context.differs;
   const std::uint64_t mapped = window.position() - context.start;
-  const auto reusable = may_reference(context.known_node);
-  if (reusable && *reusable && context.all_kept && !context.known_node.is_zero() &&
-      mapped == context.parent_length()) {
-    context.span->close_as(context.known_node);
+  const ChunkId& known_node = context.parent.node_id();
+  const auto reusable = may_reference(known_node);
+  if (reusable && *reusable && context.all_kept && !known_node.is_zero() &&
+      mapped == context.parent.length()) {
+    context.span->close_as(known_node);
   } else {
     context.span->close();
   }
@@ -262,7 +207,7 @@ Result<bool> FileMapper::may_reference(const ChunkId& id) {
 // Takes over the parent's extent at this place if its bytes are still there.
 Result<bool> FileMapper::keep_parent_extent(Window& window, SpanContext& context,
                                             std::uint64_t end) {
-  const repo::Extent* extent = context.parent_extent_at(window.position() - context.start);
+  const repo::Extent* extent = context.parent.extent_at(window.position() - context.start);
   if (extent == nullptr || extent->hole || extent->length > kHeadroomBytes) return false;
   if (window.position() + extent->length > end || context.grew_beyond(extent)) return false;
   PV_TRY_ASSIGN(const ByteView view, window.view(extent->length));
@@ -292,7 +237,7 @@ Status FileMapper::cut_chunk(Window& window, SpanContext& context, std::uint64_t
   bool exact = false;
   if (context.pages != nullptr) {
     // Sticky cuts: a page changed in place keeps its chunk's borders (chunker/sticky_cuts.h).
-    const chunker::StickyCuts sticky(context.parent_ends, context.length, max);
+    const chunker::StickyCuts sticky(context.parent.ends(), context.length, max);
     const chunker::NextCut next = sticky.next(offset);
     exact = next.exact && next.limit - offset <= limit;
     limit = std::min(limit, next.limit - offset);
@@ -311,17 +256,22 @@ void FileMapper::submit(Window& window, SpanContext& context, std::size_t length
   PV_CHECK(length > 0);
   const auto view = window.view(length);
   PV_CHECK(view.has_value());  // Seen already: nothing is read here.
-  ChunkTask task{.session = &parts_.session,
-                 .keys = &parts_.reader.repository().keys(),
-                 .audit = audit_.get(),
-                 .owner = window.owner(),
-                 .bytes = view->first(length),
-                 .map = context.map,
-                 .span = context.span,
-                 .extent = context.span->add_pending(),
-                 .expected = expected ? std::optional(*expected) : std::nullopt};
+  const std::uint64_t offset = window.position() - context.start;
+  batch_.add({.owner = window.owner(),
+              .bytes = view->first(length),
+              .map = context.map,
+              .span = context.span,
+              .extent = context.span->add_pending(),
+              .predecessor = context.parent.predecessor_of(offset, length),
+              .expected = expected ? std::optional(*expected) : std::nullopt});
   window.consume(length);
-  parts_.workers.submit([task = std::move(task)]() mutable { task.run(); });
+  if (batch_.is_ready()) flush();
+}
+
+// Hands what was cut to the workers.
+void FileMapper::flush() {
+  if (batch_.empty()) return;
+  parts_.workers.submit([batch = std::exchange(batch_, new_batch())]() mutable { batch.run(); });
 }
 
 }  // namespace pagevault::engine

@@ -2,7 +2,8 @@
 // did not change. Design section 4, in order of cost:
 //   1. spans the caller trusts by metadata are taken over unread;
 //   2. extents whose gate equals the parent's at the same place are taken over;
-//   3. the rest is cut, and workers compute ids, look them up and store what is new.
+//   3. the rest is cut, and workers compute ids, look them up and store what is new, as deltas of
+//      what the parent had in that place.
 
 #pragma once
 
@@ -11,10 +12,11 @@
 #include <memory>
 #include <optional>
 
-#include "map_builder.h"
+#include "chunk_batch.h"
 #include "pagevault/chunker/page_chunker.h"
 #include "pagevault/chunker/stream_chunker.h"
 #include "pagevault/engine/tree.h"
+#include "parent_span.h"
 #include "window.h"
 
 namespace pagevault::engine {
@@ -50,11 +52,6 @@ struct MappingResult {
   bool differs = false;  ///< From the parent's map, as far as it was looked at.
 };
 
-/// What changed although gate or metadata said otherwise; counted by workers.
-struct AuditFindings {
-  std::atomic<std::uint64_t> mismatches{0};
-};
-
 /// One per backup; map() is called by the reading thread only.
 class FileMapper {
  public:
@@ -83,7 +80,6 @@ class FileMapper {
   Result<const chunker::PageChunker*> page_chunker(std::uint32_t page_size);
   Status map_span(Window& window, const MappingInput& input, MappingResult& result,
                   MapReader* parent, std::uint64_t span);
-  static void load_parent_span(MapReader& parent, std::uint64_t span, SpanContext& context);
   Status map_ranges(Window& window, SpanContext& context, const std::vector<ByteRange>& data,
                     std::uint64_t end);
   Status map_data(Window& window, SpanContext& context, std::uint64_t end);
@@ -91,12 +87,15 @@ class FileMapper {
   Status cut_chunk(Window& window, SpanContext& context, std::uint64_t end);
   void submit(Window& window, SpanContext& context, std::size_t length,
               const repo::Extent* expected);
+  void flush();
+  ChunkBatch new_batch() const;
   Result<bool> may_reference(const ChunkId& id);
 
   Parts parts_;
   chunker::StreamChunker stream_;
   std::map<std::uint32_t, chunker::PageChunker> pages_;
   std::unique_ptr<AuditFindings> audit_;
+  ChunkBatch batch_;
 };
 
 }  // namespace pagevault::engine

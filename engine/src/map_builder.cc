@@ -40,15 +40,17 @@ void MapBuilder::Span::close_as(const ChunkId& node) {
   map_->known_span_done(number_, node);
 }
 
-void MapBuilder::Span::finish() { map_->span_done(number_, with_joined_holes(extents_)); }
+void MapBuilder::Span::finish() {
+  map_->span_done(number_, with_joined_holes(extents_), predecessor_);
+}
 
 // ---- MapBuilder -----------------------------------------------------------------------------
 
-std::shared_ptr<MapBuilder::Span> MapBuilder::begin_span() {
+std::shared_ptr<MapBuilder::Span> MapBuilder::begin_span(const ChunkId& predecessor) {
   open_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   nodes_.emplace_back();
-  return std::make_shared<Span>(shared_from_this(), nodes_.size() - 1);
+  return std::make_shared<Span>(shared_from_this(), nodes_.size() - 1, predecessor);
 }
 
 void MapBuilder::add_known_span(const ChunkId& node) {
@@ -61,7 +63,8 @@ void MapBuilder::fail(const Error& error) {
   if (!failure_) failure_ = error;
 }
 
-void MapBuilder::span_done(std::size_t number, const repo::SpanNode& extents) {
+void MapBuilder::span_done(std::size_t number, const repo::SpanNode& extents,
+                           const ChunkId& predecessor) {
   bool failed = false;
   {
     const std::lock_guard lock(mutex_);
@@ -74,7 +77,7 @@ void MapBuilder::span_done(std::size_t number, const repo::SpanNode& extents) {
     if (number == 0 && node.size() <= repo::kInlineNodeBytes) {
       const std::lock_guard lock(mutex_);
       small_first_ = std::move(node);  // Inline if no second span comes; take() decides.
-    } else if (auto put = session_->put(repo::BlobType::Metadata, node)) {
+    } else if (auto put = session_->put(repo::BlobType::Metadata, node, predecessor)) {
       const std::lock_guard lock(mutex_);
       nodes_[number] = put->id;
     } else {
@@ -130,8 +133,11 @@ Result<repo::MapRoot> MapBuilder::lists() {
     const std::size_t end = std::min<std::size_t>(at + repo::kNodesPerList, nodes_.size());
     const std::vector<ChunkId> part(nodes_.begin() + static_cast<std::ptrdiff_t>(at),
                                     nodes_.begin() + static_cast<std::ptrdiff_t>(end));
+    const std::size_t number = root.ids.size();
+    const bool follows = predecessor_.form == root.form && number < predecessor_.ids.size();
     PV_TRY_ASSIGN(const auto put,
-                  session_->put(repo::BlobType::Metadata, repo::encode_node_list(part)));
+                  session_->put(repo::BlobType::Metadata, repo::encode_node_list(part),
+                                follows ? predecessor_.ids[number] : ChunkId{}));
     root.ids.push_back(put.id);
   }
   return root;

@@ -37,8 +37,8 @@ class MapBuilder : public std::enable_shared_from_this<MapBuilder> {
   /// One span under construction.
   class Span {
    public:
-    Span(std::shared_ptr<MapBuilder> map, std::size_t number)
-        : map_(std::move(map)), number_(number) {}
+    Span(std::shared_ptr<MapBuilder> map, std::size_t number, const ChunkId& predecessor)
+        : map_(std::move(map)), number_(number), predecessor_(predecessor) {}
     /// A place for an extent that a task fills in before it calls extent_done. The reading thread
     /// only; pointers stay valid.
     repo::Extent* add_pending();
@@ -56,16 +56,18 @@ class MapBuilder : public std::enable_shared_from_this<MapBuilder> {
     void finish();
     std::shared_ptr<MapBuilder> map_;
     std::size_t number_;
+    ChunkId predecessor_;
     std::deque<repo::Extent> extents_;  // Stable addresses while it grows.
     std::atomic<std::size_t> open_{1};  // Pending extents, and the reading thread.
   };
 
-  /// Both outlive the builder.
-  MapBuilder(repo::WriteSession& session, Completion& completion)
-      : session_(&session), completion_(&completion) {}
+  /// Session and completion outlive the builder. `predecessor`: the map of an earlier version of
+  /// the stream, or an empty one; nodes and lists are stored as deltas of its.
+  MapBuilder(repo::WriteSession& session, Completion& completion, repo::MapRoot predecessor)
+      : session_(&session), completion_(&completion), predecessor_(std::move(predecessor)) {}
 
-  /// The next span, in order.
-  std::shared_ptr<Span> begin_span();
+  /// The next span, in order. `predecessor`: the earlier node of this span; zero: none.
+  std::shared_ptr<Span> begin_span(const ChunkId& predecessor);
   /// The next span is what an earlier map already has: its node, or zero for a hole.
   void add_known_span(const ChunkId& node);
   /// No more spans come.
@@ -80,13 +82,14 @@ class MapBuilder : public std::enable_shared_from_this<MapBuilder> {
 
  private:
   friend class Span;
-  void span_done(std::size_t number, const repo::SpanNode& extents);
+  void span_done(std::size_t number, const repo::SpanNode& extents, const ChunkId& predecessor);
   void known_span_done(std::size_t number, const ChunkId& node);
   void part_done();
   Result<repo::MapRoot> lists();
 
   repo::WriteSession* session_;
   Completion* completion_;
+  const repo::MapRoot predecessor_;
   std::uint64_t length_ = 0;
   std::mutex mutex_;
   std::vector<ChunkId> nodes_;    // Guarded by mutex_.

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 
 #include "pagevault/base/codec.h"
+#include "pagevault/repo/blob_batch.h"
 #include "pagevault/repo/pack_reader.h"
 
 namespace pagevault::engine {
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t kRunBytes = 4 * kMiB;
 constexpr std::size_t kChecksumBytes = 8;
+constexpr std::size_t kBlobsAtOnce = 128;  // Bounds what the bases of deltas take while they wait.
 
 // XXH3 over the file as it goes by.
 class RunningChecksum {
@@ -66,7 +69,10 @@ class PackCheck {
         ++last;
       } while (last < blobs.size() && end + blobs[last].entry.stored_bytes - at <= kRunBytes);
       PV_TRY(read(at, end - at));
-      for (std::size_t i = first; i < last; ++i) check_blob(blobs[i], at);
+      const std::span run = std::span(blobs).subspan(first, last - first);
+      for (std::size_t i = 0; i < run.size(); i += kBlobsAtOnce) {
+        check_blobs(run.subspan(i, std::min(kBlobsAtOnce, run.size() - i)), at);
+      }
       at = end;
       first = last;
     }
@@ -96,12 +102,21 @@ class PackCheck {
   }
 
   // The run in buffer_ starts at `run_offset` of the file.
-  void check_blob(const repo::BlobLocation& where, std::uint64_t run_offset) {
-    const ByteView sealed =
-        ByteView(buffer_).subspan(where.offset - run_offset, where.entry.stored_bytes);
-    plain_.resize(where.entry.plain_bytes);
-    const Status decoded = reader_.decode(where, sealed, plain_, /*verify_id=*/true);
-    if (!decoded) findings_.blobs.push_back({where.entry.id, decoded.error()});
+  void check_blobs(std::span<const repo::BlobLocation> blobs, std::uint64_t run_offset) {
+    const auto bases = repo::BlobBatch::fetch_bases(reader_, blobs);
+    for (const repo::BlobLocation& where : blobs) {
+      const auto base = bases->base_of(where.entry);
+      if (!base) {
+        findings_.blobs.push_back({where.entry.id, base.error(), /*in_base=*/true});
+        continue;
+      }
+      const ByteView sealed =
+          ByteView(buffer_).subspan(where.offset - run_offset, where.entry.stored_bytes);
+      plain_.resize(where.entry.plain_bytes);
+      const Status decoded = reader_.decode_onto(
+          where, sealed, *base ? ByteView(**base) : ByteView(), plain_, /*verify_id=*/true);
+      if (!decoded) findings_.blobs.push_back({where.entry.id, decoded.error()});
+    }
   }
 
   repo::ChunkReader& reader_;

@@ -18,6 +18,7 @@ struct PackFindings {
   struct BadBlob {
     ChunkId id;
     Error error;
+    bool in_base = false;  ///< The blob is a delta of something that cannot be read.
   };
   std::vector<BadBlob> blobs;
   std::uint64_t bytes_read = 0;

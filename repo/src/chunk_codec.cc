@@ -45,6 +45,8 @@ int level_of(Compression compression) {
 constexpr std::size_t kSmallTableBytesMax = 128 * kKiB;
 constexpr int kSmallTableLog = 12;
 
+constexpr int kDeltaLevel = 3;
+
 struct FreeCompressor {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
@@ -54,6 +56,18 @@ struct FreeDecompressor {
 
 /// For calls that fail only when we pass nonsense.
 void must(std::size_t code) { PV_CHECK(ZSTD_isError(code) == 0U); }
+
+/// Writes frames of the format: docs/format.md, 4.
+std::unique_ptr<ZSTD_CCtx, FreeCompressor> make_compressor(int level) {
+  std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
+  PV_CHECK(context != nullptr);
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_format, ZSTD_f_zstd1_magicless));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 0));
+  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_dictIDFlag, 0));
+  return context;
+}
 
 Error corrupt(std::string_view problem) {
   return {ErrorCode::Corrupt, fmt::format("chunk: {}", problem)};
@@ -76,21 +90,15 @@ Result<Compression> compression_from_name(std::string_view name) {
 
 struct ChunkEncoder::State {
   Compression compression;
-  std::unique_ptr<ZSTD_CCtx, FreeCompressor> context;
+  std::unique_ptr<ZSTD_CCtx, FreeCompressor> context;  // For plain chunks.
+  std::unique_ptr<ZSTD_CCtx, FreeCompressor> delta;    // Made when first needed.
   Bytes out;
 };
 
 ChunkEncoder::ChunkEncoder(Compression compression)
-    : state_(std::make_unique<State>(State{compression, nullptr, {}})) {
+    : state_(std::make_unique<State>(State{compression, nullptr, nullptr, {}})) {
   if (compression == Compression::Off) return;
-  state_->context.reset(ZSTD_createCCtx());
-  ZSTD_CCtx* const context = state_->context.get();
-  PV_CHECK(context != nullptr);
-  must(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level_of(compression)));
-  must(ZSTD_CCtx_setParameter(context, ZSTD_c_format, ZSTD_f_zstd1_magicless));
-  must(ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0));
-  must(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 0));
-  must(ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0));
+  state_->context = make_compressor(level_of(compression));
 }
 
 ChunkEncoder::ChunkEncoder(ChunkEncoder&&) noexcept = default;
@@ -115,6 +123,27 @@ Result<Encoded> ChunkEncoder::encode(ByteView plain) {
       ZSTD_compress2(state_->context.get(), out.data(), bytes_max, plain.data(), plain.size());
   if (ZSTD_isError(code) == 0U) return Encoded{Encoding::Zstd, ByteView(out).first(code)};
   if (ZSTD_getErrorCode(code) == ZSTD_error_dstSize_tooSmall) return raw;
+  return zstd_error("compress", code);
+}
+
+Result<std::optional<Encoded>> ChunkEncoder::encode_delta(ByteView plain, ByteView base,
+                                                          std::size_t bytes_max) {
+  PV_CHECK(!plain.empty() && plain.size() <= kChunkBytesMax);
+  PV_CHECK(!base.empty() && base.size() <= kChunkBytesMax);
+  if (!state_->delta) state_->delta = make_compressor(kDeltaLevel);
+  Bytes& out = state_->out;
+  if (out.size() < bytes_max) out.resize(bytes_max);
+  ZSTD_CCtx* const context = state_->delta.get();
+  // A frame that did not fit has left the context in its middle.
+  must(ZSTD_CCtx_reset(context, ZSTD_reset_session_only));
+  must(ZSTD_CCtx_refPrefix(context, base.data(), base.size()));
+  const std::size_t code =
+      ZSTD_compress2(context, out.data(), bytes_max, plain.data(), plain.size());
+  using MaybeEncoded = std::optional<Encoded>;
+  if (ZSTD_isError(code) == 0U) {
+    return MaybeEncoded(Encoded{Encoding::ZstdDelta, ByteView(out).first(code)});
+  }
+  if (ZSTD_getErrorCode(code) == ZSTD_error_dstSize_tooSmall) return MaybeEncoded();
   return zstd_error("compress", code);
 }
 

@@ -115,19 +115,23 @@ ChunkReader::~ChunkReader() = default;
 
 Status ChunkReader::decode(const BlobLocation& where, ByteView sealed, MutableBytes plain,
                            bool verify_id) {
+  std::shared_ptr<const Bytes> base;
+  if (has_base(where.entry.encoding)) {
+    PV_TRY_ASSIGN(base, read_base(where.entry));
+  }
+  return decode_onto(where, sealed, base ? ByteView(*base) : ByteView(), plain, verify_id);
+}
+
+Status ChunkReader::decode_onto(const BlobLocation& where, ByteView sealed, ByteView base,
+                                MutableBytes plain, bool verify_id) {
   const BlobEntry& entry = where.entry;
   PV_CHECK(plain.size() == entry.plain_bytes && sealed.size() == entry.stored_bytes);
   PV_TRY_ASSIGN(const auto aead, state_->keyring.aead(where.pack));
-  std::shared_ptr<const Bytes> base;
-  if (has_base(entry.encoding)) {
-    PV_TRY_ASSIGN(base, read_base(entry));
-  }
   const auto scratch = state_->scratch.borrow([] { return std::make_unique<Scratch>(); });
   scratch->encoded.resize(sealed.size() - kTagBytes);
   PV_TRY(unseal_blob(*aead, repository_->config().id, where, sealed, scratch->encoded)
              .context(object_path(pack_name(where.pack.id))));
-  PV_TRY(scratch->decoder.decode(entry.encoding, scratch->encoded,
-                                 base ? ByteView(*base) : ByteView(), plain));
+  PV_TRY(scratch->decoder.decode(entry.encoding, scratch->encoded, base, plain));
   if (verify_id && repository_->keys().chunk_id(entry.type, plain) != entry.id) {
     return Error(ErrorCode::Corrupt, "chunk " + entry.id.hex(8) + " has other content than its id");
   }
@@ -143,6 +147,15 @@ Result<std::shared_ptr<const Bytes>> ChunkReader::read_base(const BlobEntry& ent
   PV_TRY_ASSIGN(Bytes plain, read_chunk(type, entry.base, /*as_base_of=*/&entry));
   const std::size_t weight = plain.size();
   return state_->bases.put(entry.base, std::move(plain), weight);
+}
+
+Result<std::shared_ptr<const Bytes>> ChunkReader::decode_base(const BlobLocation& where,
+                                                              ByteView sealed) {
+  if (auto cached = state_->bases.get(where.entry.id)) return cached;
+  Bytes plain(where.entry.plain_bytes);
+  PV_TRY(decode(where, sealed, plain, /*verify_id=*/true));
+  const std::size_t weight = plain.size();
+  return state_->bases.put(where.entry.id, std::move(plain), weight);
 }
 
 Result<Bytes> ChunkReader::read_at(const BlobLocation& where) {

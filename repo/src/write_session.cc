@@ -8,6 +8,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "delta_bases.h"
 #include "pagevault/base/object_pool.h"
 #include "pagevault/repo/pack_writer.h"
 
@@ -24,11 +25,18 @@ constexpr std::size_t kBlobsPerIndexObject = 65'536;
 constexpr std::size_t kDryRunClaimsMax = 4'000'000;
 constexpr std::int64_t kHeartbeatNs = 5LL * 60 * 1'000'000'000;
 
+// Lost: known to the index, but its pack is gone, or that of its base.
+enum class Presence : std::uint8_t { Unknown, Lost, Usable };
+
+// A delta is made of a base, whose base is a dictionary at most.
+constexpr unsigned kBaseDepthMax = 2;
+
 struct Scratch {
   explicit Scratch(Compression compression) : encoder(compression) {}
   ChunkEncoder encoder;
   ChunkDecoder decoder;
   Bytes decoded;
+  std::shared_ptr<const Bytes> base;  // Of the chunk being encoded, if it is a delta.
 };
 
 PackContent content_of(BlobType type) {
@@ -44,8 +52,13 @@ struct Lane {
 }  // namespace
 
 struct WriteSession::State {
-  State(const Repository& r, ChunkIndex& i, const Options& o)
-      : repository(r), index(i), options(o), cipher(preferred_cipher()) {}
+  State(ChunkReader& reader, const Options& o)
+      : repository(reader.repository()),
+        index(reader.index()),
+        options(o),
+        cipher(preferred_cipher()),
+        policy(o.delta),
+        bases(reader, policy, [this](const PackId& id) { return lost.contains(id); }) {}
 
   // Immutable after begin.
   const Repository& repository;
@@ -55,6 +68,8 @@ struct WriteSession::State {
   SessionId session;
   std::unordered_set<PackId> lost;
 
+  DeltaPolicy policy;
+  const DeltaBases bases;
   ObjectPool<Scratch> scratch;
   std::array<Lane, 2> lanes;  // Data, metadata.
 
@@ -77,6 +92,8 @@ struct WriteSession::State {
   std::atomic<std::uint64_t> bytes_new{0};
   std::atomic<std::uint64_t> bytes_stored_data{0};
   std::atomic<std::uint64_t> bytes_stored_meta{0};
+  std::atomic<std::uint64_t> deltas{0};
+  std::atomic<std::uint64_t> bases_unreadable{0};
 
   // Syncs packs while workers go on. Last member: its tasks use all of the above.
   std::unique_ptr<Executor> publisher;
@@ -87,8 +104,12 @@ struct WriteSession::State {
   Status failed();
   Error fail(const Error& error);
   bool claim(const ChunkId& id);
-  Result<bool> in_usable_pack(const ChunkId& id);
-  Status store(BlobType type, const ChunkId& id, ByteView plain);
+  bool is_usable(const BlobLocation& place, unsigned depth);
+  Result<Presence> presence_of(const ChunkId& id);
+  Status put(std::span<PutRequest> requests);
+  Status store(const PutRequest& request, const DeltaBase& base);
+  Result<std::optional<Encoded>> encode_delta(Scratch& scratch, ByteView plain,
+                                              const DeltaBase& base);
   Status verify(Scratch& scratch, const Encoded& encoded, ByteView plain);
   Status append(const BlobEntry& entry, ByteView encoded);
   void publish(std::unique_ptr<PackWriter> writer);
@@ -124,46 +145,107 @@ bool WriteSession::State::claim(const ChunkId& id) {
   return claims.insert(id).second;
 }
 
-Result<bool> WriteSession::State::in_usable_pack(const ChunkId& id) {
-  if (lost.empty()) return index.contains(id);
-  PV_TRY_ASSIGN(const auto places, index.find(id));
-  return std::any_of(places.begin(), places.end(),
-                     [&](const BlobLocation& place) { return !lost.contains(place.pack.id); });
+// A blob counts when its pack is there, and the chunk it is encoded against counts.
+bool WriteSession::State::is_usable(const BlobLocation& place, unsigned depth) {
+  if (lost.contains(place.pack.id)) return false;
+  if (!has_base(place.entry.encoding)) return true;
+  if (depth == kBaseDepthMax) return false;
+  const auto places = index.find(place.entry.base);
+  return places && std::ranges::any_of(*places, [&](const BlobLocation& base) {
+           return is_usable(base, depth + 1);
+         });
 }
 
-// ---- storing one chunk ----------------------------------------------------------------------
+Result<Presence> WriteSession::State::presence_of(const ChunkId& id) {
+  PV_TRY_ASSIGN(const bool known, index.contains(id));
+  if (!known) return Presence::Unknown;
+  PV_TRY_ASSIGN(const auto places, index.find(id));
+  const bool usable =
+      std::ranges::any_of(places, [&](const BlobLocation& place) { return is_usable(place, 0); });
+  return usable ? Presence::Usable : Presence::Lost;
+}
+
+// ---- storing chunks -------------------------------------------------------------------------
+
+Status WriteSession::State::put(std::span<PutRequest> requests) {
+  std::vector<const PutRequest*> fresh;
+  std::vector<DeltaBases::Wanted> wanted;
+  for (PutRequest& request : requests) {
+    request.result.id = repository.keys().chunk_id(request.type, request.plain);
+    PV_TRY_ASSIGN(const Presence presence, presence_of(request.result.id));
+    request.result.is_new = presence != Presence::Usable && claim(request.result.id);
+    if (!request.result.is_new) continue;
+    fresh.push_back(&request);
+    // Older deltas may be made of what was lost: it is stored plain, or they would be too deep.
+    const bool plain = presence == Presence::Lost;
+    wanted.push_back({request.type, plain ? ChunkId{} : request.predecessor});
+  }
+  if (fresh.empty()) return ok();
+  PV_TRY_ASSIGN(const auto found, bases.fetch(wanted));
+  for (std::size_t i = 0; i < fresh.size(); ++i) PV_TRY(store(*fresh[i], found[i]));
+  return ok();
+}
 
 Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteView plain) {
   if (encoded.encoding == Encoding::Raw) return ok();
+  const bool is_delta = encoded.encoding == Encoding::ZstdDelta;
   used.decoded.resize(plain.size());
-  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, {}, used.decoded));
+  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes,
+                             is_delta ? ByteView(*used.base) : ByteView(), used.decoded));
   if (!equal_bytes(plain, used.decoded)) {
     return Error(ErrorCode::Corrupt, "decodes to other bytes");
   }
   return ok();
 }
 
-Status WriteSession::State::store(BlobType type, const ChunkId& id, ByteView plain) {
+// Nothing when there is no base, it cannot be read, or the delta would not be worth it.
+Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used, ByteView plain,
+                                                                 const DeltaBase& base) {
+  if (!base.batch) return std::optional<Encoded>();
+  auto decoded = base.batch->decode_base(base.entry.id);
+  if (!decoded) {
+    // Damage in an older snapshot must not keep the new one from being made.
+    bases_unreadable.fetch_add(1, std::memory_order_relaxed);
+    return std::optional<Encoded>();
+  }
+  used.base = std::move(decoded).value();
+  return used.encoder.encode_delta(plain, *used.base, delta_bytes_max(base.entry, plain.size()));
+}
+
+Status WriteSession::State::store(const PutRequest& request, const DeltaBase& base) {
+  const ByteView plain = request.plain;
   const auto used = scratch.borrow([&] { return std::make_unique<Scratch>(options.compression); });
-  PV_TRY_ASSIGN(const Encoded encoded, used->encoder.encode(plain));
+  PV_TRY_ASSIGN(const auto delta, encode_delta(*used, plain, base));
+  Encoded encoded;
+  if (delta) {
+    encoded = *delta;
+    deltas.fetch_add(1, std::memory_order_relaxed);
+    policy.add_saving(static_cast<std::int64_t>(base.entry.stored_bytes) -
+                      static_cast<std::int64_t>(encoded.bytes.size()));
+  } else {
+    PV_TRY_ASSIGN(encoded, used->encoder.encode(plain));
+  }
   if (options.extra_verify) {
     const Status verified = verify(*used, encoded, plain);
     if (!verified) {
-      return Error(ErrorCode::Corrupt, fmt::format("chunk {}: {} right after it was compressed: "
-                                                   "memory, CPU or library fault",
-                                                   id.hex(8), verified.error().message()));
+      return Error(ErrorCode::Corrupt,
+                   fmt::format("chunk {}: {} right after it was compressed: "
+                               "memory, CPU or library fault",
+                               request.result.id.hex(8), verified.error().message()));
     }
   }
   BlobEntry entry;
-  entry.id = id;
-  entry.type = type;
+  entry.id = request.result.id;
+  entry.type = request.type;
   entry.encoding = encoded.encoding;
   entry.plain_bytes = static_cast<std::uint32_t>(plain.size());
   entry.stored_bytes = static_cast<std::uint32_t>(encoded.bytes.size() + kTagBytes);
-  auto& stored = type == BlobType::Metadata ? bytes_stored_meta : bytes_stored_data;
+  if (delta) entry.base = base.entry.id;
+  auto& stored = request.type == BlobType::Metadata ? bytes_stored_meta : bytes_stored_data;
   stored.fetch_add(entry.stored_bytes, std::memory_order_relaxed);
   chunks_new.fetch_add(1, std::memory_order_relaxed);
   bytes_new.fetch_add(plain.size(), std::memory_order_relaxed);
+  used->base.reset();
   return options.dry_run ? ok() : append(entry, encoded.bytes);
 }
 
@@ -306,17 +388,16 @@ Status WriteSession::State::announce() {
 
 WriteSession::WriteSession() = default;
 
-Result<std::unique_ptr<WriteSession>> WriteSession::begin(const Repository& repository,
-                                                          ChunkIndex& index,
+Result<std::unique_ptr<WriteSession>> WriteSession::begin(ChunkReader& reader,
                                                           const Options& options) {
   std::unique_ptr<WriteSession> session(new WriteSession());
-  session->state_ = std::make_unique<State>(repository, index, options);
+  session->state_ = std::make_unique<State>(reader, options);
   State& state = *session->state_;
   state.env().random(state.session.bytes);
   state.publisher = state.env().make_executor(1, 2);
   if (!options.dry_run) PV_TRY(state.announce());
-  PV_TRY_ASSIGN(const PackPresence packs, list_packs(repository));
-  PV_TRY(index.for_each_pack([&](const PackInfo& pack) {
+  PV_TRY_ASSIGN(const PackPresence packs, list_packs(state.repository));
+  PV_TRY(state.index.for_each_pack([&](const PackInfo& pack) {
     const auto found = packs.find(pack.id);
     if (found == packs.end() || found->second != pack.file_bytes) state.lost.insert(pack.id);
   }));
@@ -330,15 +411,16 @@ WriteSession::~WriteSession() {
   }
 }
 
-Result<PutResult> WriteSession::put(BlobType type, ByteView plain) {
+Status WriteSession::put(std::span<PutRequest> requests) {
   PV_TRY(state_->failed());
-  const ChunkId id = state_->repository.keys().chunk_id(type, plain);
-  const auto known = state_->in_usable_pack(id);
-  if (!known) return state_->fail(known.error());
-  if (*known || !state_->claim(id)) return PutResult{id, false};
-  const Status stored = state_->store(type, id, plain);
-  if (!stored) return state_->fail(stored.error());
-  return PutResult{id, true};
+  const Status done = state_->put(requests);
+  return done ? ok() : Status(state_->fail(done.error()));
+}
+
+Result<PutResult> WriteSession::put(BlobType type, ByteView plain, const ChunkId& predecessor) {
+  PutRequest request{.type = type, .plain = plain, .predecessor = predecessor, .result = {}};
+  PV_TRY(put({&request, 1}));
+  return request.result;
 }
 
 Result<bool> WriteSession::is_present(const ChunkId& id) {
@@ -346,7 +428,8 @@ Result<bool> WriteSession::is_present(const ChunkId& id) {
     const std::lock_guard lock(state_->claims_mutex);
     if (state_->claims.contains(id)) return true;
   }
-  return state_->in_usable_pack(id);
+  PV_TRY_ASSIGN(const Presence presence, state_->presence_of(id));
+  return presence == Presence::Usable;
 }
 
 bool WriteSession::has_lost_packs() const { return !state_->lost.empty(); }
@@ -388,7 +471,9 @@ SessionTotals WriteSession::totals() const {
   return {.chunks_new = state_->chunks_new.load(std::memory_order_relaxed),
           .bytes_new = state_->bytes_new.load(std::memory_order_relaxed),
           .bytes_stored_data = state_->bytes_stored_data.load(std::memory_order_relaxed),
-          .bytes_stored_meta = state_->bytes_stored_meta.load(std::memory_order_relaxed)};
+          .bytes_stored_meta = state_->bytes_stored_meta.load(std::memory_order_relaxed),
+          .deltas = state_->deltas.load(std::memory_order_relaxed),
+          .bases_unreadable = state_->bases_unreadable.load(std::memory_order_relaxed)};
 }
 
 const SessionId& WriteSession::id() const { return state_->session; }

@@ -9,6 +9,7 @@
 
 #include "pagevault/engine/workspace.h"
 #include "pagevault/repo/chunk_codec.h"
+#include "pagevault/repo/delta_policy.h"
 
 namespace pagevault::engine {
 
@@ -24,6 +25,7 @@ struct BackupRequest {
   std::string user;
   std::string program;  ///< Name and version, recorded.
   repo::Compression compression = repo::Compression::Auto;
+  repo::DeltaMode delta = repo::DeltaMode::Auto;
   bool extra_verify = true;
   bool force = false;     ///< Do not trust metadata: read every file.
   bool paranoid = false;  ///< Compare ids instead of gates (implies reading).
@@ -63,7 +65,9 @@ struct BackupReport {
   std::optional<SnapshotId> snapshot;  ///< Nothing in a dry run.
   std::optional<SnapshotId> parent;
   repo::SnapshotStats stats;
-  bool incomplete = false;  ///< Some sources could not be read as they were (exit 3).
+  std::uint64_t chunks_new = 0;
+  std::uint64_t deltas = 0;  ///< Of chunks_new: stored as differences from what the parent had.
+  bool incomplete = false;   ///< Some sources could not be read as they were (exit 3).
 };
 
 /// Source errors are reported and the rest goes on; repository errors end it. Errors: NotFound when

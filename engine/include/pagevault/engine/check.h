@@ -54,8 +54,8 @@ struct CheckReport {
 Result<CheckReport> run_check(Workspace& workspace, const CheckRequest& request,
                               CheckObserver& observer);
 
-/// Verifies one object by itself, data included: what run_check does for each. Errors: what is
-/// wrong with it.
-Status check_object(const repo::Repository& repository, const repo::ObjectName& name);
+/// Verifies one object, data included: what run_check does for each. What deltas of a pack are made
+/// of is found by the reader's index. Errors: what is wrong with it.
+Status check_object(repo::ChunkReader& reader, const repo::ObjectName& name);
 
 }  // namespace pagevault::engine

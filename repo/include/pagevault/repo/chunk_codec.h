@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "pagevault/base/bytes.h"
 #include "pagevault/base/result.h"
@@ -28,6 +29,10 @@ class ChunkEncoder {
 
   /// Zstd, or Raw when that is not at least 1/32 smaller. `plain` has 1..kChunkBytesMax bytes.
   Result<Encoded> encode(ByteView plain);
+
+  /// A zstd frame that has `base` as its prefix; nothing when it would be longer than `bytes_max`.
+  /// Both have 1..kChunkBytesMax bytes. The same at every compression: a delta is cheap as it is.
+  Result<std::optional<Encoded>> encode_delta(ByteView plain, ByteView base, std::size_t bytes_max);
 
  private:
   struct State;

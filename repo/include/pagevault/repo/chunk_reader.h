@@ -39,6 +39,15 @@ class ChunkReader {
   /// Decodes `sealed` (read from `where` by the caller) into `plain` (entry.plain_bytes long).
   /// Fetches the base of a delta or dictionary when there is one. `verify_id`: hash it too.
   Status decode(const BlobLocation& where, ByteView sealed, MutableBytes plain, bool verify_id);
+  /// The same with the base at hand: `base` is empty unless has_base(where.entry.encoding).
+  Status decode_onto(const BlobLocation& where, ByteView sealed, ByteView base, MutableBytes plain,
+                     bool verify_id);
+
+  /// Plain bytes of the chunk that a blob with a base builds on, id verified; from a bounded cache
+  /// if it was there lately. `sealed`: its stored bytes, read from `where`.
+  Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed);
+  /// The same, but found and read here.
+  Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
 
   ChunkIndex& index() { return *index_; }
   const Repository& repository() const { return *repository_; }
@@ -47,7 +56,6 @@ class ChunkReader {
   // `as_base_of`: the blob that builds on this chunk, whose depth is limited; or null.
   Result<Bytes> read_chunk(BlobType type, const ChunkId& id, const BlobEntry* as_base_of);
   Result<Bytes> read_at(const BlobLocation& where);
-  Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
 
   struct State;
   const Repository* repository_;

@@ -12,8 +12,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
-#include "pagevault/repo/chunk_codec.h"
+#include "pagevault/repo/chunk_reader.h"
+#include "pagevault/repo/delta_policy.h"
 #include "pagevault/repo/index_loader.h"
 
 namespace pagevault::repo {
@@ -23,31 +25,47 @@ struct PutResult {
   bool is_new = false;
 };
 
+/// One chunk to be stored unless it is there.
+struct PutRequest {
+  BlobType type = BlobType::Data;
+  ByteView plain;
+  /// The chunk that stood in its place before, which it may be stored as a delta of; zero: none.
+  ChunkId predecessor;
+  PutResult result;  ///< Filled in.
+};
+
 struct SessionTotals {
   std::uint64_t chunks_new = 0;
   std::uint64_t bytes_new = 0;          ///< Plain.
   std::uint64_t bytes_stored_data = 0;  ///< Sealed.
   std::uint64_t bytes_stored_meta = 0;
+  std::uint64_t deltas = 0;            ///< Of chunks_new.
+  std::uint64_t bases_unreadable = 0;  ///< Damage met: what they were for was stored plain.
 };
 
 class WriteSession {
  public:
   struct Options {
     Compression compression = Compression::Auto;
+    DeltaMode delta = DeltaMode::Auto;
     bool extra_verify = true;  ///< Decode and compare before publishing (S19).
     bool dry_run = false;      ///< Compute everything, write nothing; commit is refused.
   };
-  /// Announces the session in the store and lists its packs. `index` was loaded.
-  static Result<std::unique_ptr<WriteSession>> begin(const Repository& repository,
-                                                     ChunkIndex& index, const Options& options);
+  /// Announces the session in the store and lists its packs. The index of `reader` was loaded;
+  /// `reader` outlives the session.
+  static Result<std::unique_ptr<WriteSession>> begin(ChunkReader& reader, const Options& options);
   /// Withdraws the announcement, best effort. What was published stays for a later run.
   ~WriteSession();
 
-  /// Stores a chunk unless it is there. Thread-safe. Errors: NoSpace, Io, Corrupt (S19 mismatch:
+  /// Stores chunks unless they are there; the bases of deltas are read together, so chunks that lie
+  /// near each other should come together. Thread-safe. Errors: NoSpace, Io, Corrupt (S19 mismatch:
   /// "memory, CPU or library fault").
-  Result<PutResult> put(BlobType type, ByteView plain);
+  Status put(std::span<PutRequest> requests);
+  /// One chunk.
+  Result<PutResult> put(BlobType type, ByteView plain, const ChunkId& predecessor = {});
 
-  /// True when `id` may be referenced without storing it again. Thread-safe.
+  /// True when `id` may be referenced without storing it again: it is there, and what it is a delta
+  /// of is, too. Thread-safe.
   Result<bool> is_present(const ChunkId& id);
   /// True when packs that the index knows are missing from the store.
   bool has_lost_packs() const;

@@ -1,0 +1,43 @@
+// When a chunk is stored as a delta, and when its base is worth reading. docs/adr/0010-deltas.md.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "pagevault/base/result.h"
+#include "pagevault/repo/blob.h"
+
+namespace pagevault::repo {
+
+enum class DeltaMode : std::uint8_t { Auto, Always, Never };
+/// Errors: InvalidArgument.
+Result<DeltaMode> delta_mode_from_name(std::string_view name);
+
+/// The most bytes that a delta of a chunk of `plain_bytes` onto `base` may take; beyond, the chunk
+/// is stored plain and becomes the base of those that follow. What plain would take is judged by
+/// what the base takes, for the two are versions of one page range.
+std::size_t delta_bytes_max(const BlobEntry& base, std::size_t plain_bytes);
+
+/// Decides for one session whether bases are read. Thread-safe.
+///
+/// Auto reads them as long as that pays: the bytes that deltas save must come in faster than a slow
+/// network would carry them (kSavedPerSecondMin). A disk, a NAS and a LAN are far above, a store
+/// where every read takes tens of milliseconds is not.
+class DeltaPolicy {
+ public:
+  explicit DeltaPolicy(DeltaMode mode) : mode_(mode) {}
+
+  bool reads_bases() const;
+  /// Bases were read in `spent_ns`.
+  void add_reading(std::int64_t spent_ns) { spent_ns_.fetch_add(spent_ns); }
+  /// A delta took so many bytes less than its base does.
+  void add_saving(std::int64_t bytes) { saved_bytes_.fetch_add(bytes); }
+
+ private:
+  const DeltaMode mode_;
+  std::atomic<std::int64_t> spent_ns_{0};
+  std::atomic<std::int64_t> saved_bytes_{0};
+};
+
+}  // namespace pagevault::repo
