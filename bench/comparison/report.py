@@ -137,8 +137,8 @@ def _data_lines(data):
                + ", ".join(f"{share} %: {count}" for share, count in sqlite["changed_pages"].items()) + ".")
     if "postgres" in data:
         postgres = data["postgres"]
-        yield (f"{postgres['bytes'] / 1e6:.0f} MB data directory of PostgreSQL {postgres['version']}, stopped, "
-               f"without `pg_wal`, {postgres['pages']} pages of 8 KiB; changed in the step: "
+        yield (f"{postgres['bytes'] / 1e6:.0f} MB data directory of PostgreSQL {postgres['version']}, "
+               f"stopped, without `pg_wal`, {postgres['pages']} pages of 8 KiB; changed in the step: "
                f"{postgres['changed_pages']}.")
 
 
