@@ -5,11 +5,11 @@
 
 namespace pagevault::engine {
 
-OutputFile::OutputFile(Place place, repo::Entry entry, Completion& completion)
+OutputFile::OutputFile(RestorePlace place, repo::Entry entry, Completion& completion)
     : place_(std::move(place)), entry_(std::move(entry)), completion_(&completion) {}
 
-Result<std::shared_ptr<OutputFile>> OutputFile::create(Env& env, Place place, repo::Entry entry,
-                                                       Completion& completion) {
+Result<std::shared_ptr<OutputFile>> OutputFile::create(Env& env, RestorePlace place,
+                                                       repo::Entry entry, Completion& completion) {
   std::shared_ptr<OutputFile> out(new OutputFile(std::move(place), std::move(entry), completion));
   std::array<std::byte, 8> random{};
   env.random(random);

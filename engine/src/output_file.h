@@ -12,25 +12,21 @@
 #include "pagevault/base/env.h"
 #include "pagevault/engine/restore.h"
 #include "pagevault/repo/directory_entry.h"
+#include "restore_place.h"
 
 namespace pagevault::engine {
 
 /// Shared by the restoring thread and the tasks that write to it.
 class OutputFile {
  public:
-  struct Place {
-    std::shared_ptr<Dir> dir;  ///< Shared by everything that is restored into it.
-    std::string name;
-    std::string path;  ///< For messages: relative to the target.
-  };
   /// Creates the temporary file with the entry's size. Errors: of the target.
-  static Result<std::shared_ptr<OutputFile>> create(Env& env, Place place, repo::Entry entry,
+  static Result<std::shared_ptr<OutputFile>> create(Env& env, RestorePlace place, repo::Entry entry,
                                                     Completion& completion);
   /// Removes the temporary file unless it was published.
   ~OutputFile();
 
   const repo::Entry& entry() const { return entry_; }
-  const Place& place() const { return place_; }
+  const RestorePlace& place() const { return place_; }
   File& file() { return *file_; }
 
   void begin_part() { open_.fetch_add(1, std::memory_order_relaxed); }
@@ -50,9 +46,9 @@ class OutputFile {
   const std::string& temporary_name() const { return temporary_; }
 
  private:
-  OutputFile(Place place, repo::Entry entry, Completion& completion);
+  OutputFile(RestorePlace place, repo::Entry entry, Completion& completion);
 
-  Place place_;
+  RestorePlace place_;
   repo::Entry entry_;
   Completion* completion_;
   std::string temporary_;

@@ -6,69 +6,22 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
+#include <functional>
 
-#include "extent_batch.h"
 #include "glob.h"
+#include "hard_links.h"
 #include "output_file.h"
 #include "pagevault/base/path.h"
 #include "pagevault/engine/tree.h"
+#include "restore_metadata.h"
+#include "restore_window.h"
 
 namespace pagevault::engine {
 
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 24 * kMiB;  // Plain bytes fetched in one batch.
-constexpr std::size_t kWindowExtents = 4096;
-constexpr std::uint64_t kGroupBytes = 1 * kMiB;  // Plain bytes one task decodes and writes at once.
-constexpr std::size_t kGroupsQueued = 24;
 constexpr std::size_t kPendingMax = 256;  // Files open at once.
 constexpr std::int64_t kProgressNs = 100'000'000;
-constexpr std::uint32_t kSpecialModeBits = 06000;  // setuid, setgid.
-
-// Extents that lie one behind the other in one file: decoded into one buffer, written at once.
-struct Group {
-  std::shared_ptr<OutputFile> file;
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-  std::size_t first = 0;  // In the batch.
-  std::size_t count = 0;
-};
-
-struct GroupTask {
-  std::shared_ptr<const ExtentBatch> batch;
-  Group group;
-  bool verify = false;
-  std::atomic<std::uint64_t>* written = nullptr;
-
-  void run() const {
-    Bytes buffer(group.length);
-    std::uint64_t good_from = 0;  // Decoded and not yet written, in the buffer.
-    std::uint64_t at = 0;
-    for (std::size_t i = 0; i < group.count; ++i) {
-      const std::uint64_t length = batch->extent(group.first + i).length;
-      const MutableBytes out = MutableBytes(buffer).subspan(at, length);
-      const Status decoded = batch->decode(group.first + i, out, verify);
-      if (!decoded) {
-        // Missing is an error, never wrong bytes: the range stays a hole and the file is named so.
-        group.file->add_problem(group.offset + at, length, decoded.error());
-        write(buffer, good_from, at);
-        good_from = at + length;
-      }
-      at += length;
-    }
-    write(buffer, good_from, at);
-    group.file->end_part();
-  }
-
-  void write(const Bytes& buffer, std::uint64_t from, std::uint64_t to) const {
-    if (from == to) return;
-    const Status done =
-        group.file->file().write_at(group.offset + from, ByteView(buffer).subspan(from, to - from));
-    if (!done) group.file->fail_target(done.error());
-    written->fetch_add(to - from, std::memory_order_relaxed);
-  }
-};
 
 // A directory on the way down: opened when something in it is restored.
 struct Level {
@@ -79,17 +32,13 @@ struct Level {
   DirectoryReader reader;
 };
 
-struct HardLink {
-  std::string first;  // Path of the first name, relative to the target.
-  std::shared_ptr<Dir> dir;
-  std::string name;
-  std::string path;
-};
-
 class RestoreRun {
  public:
   RestoreRun(Workspace& workspace, const RestoreRequest& request, RestoreObserver& observer)
-      : workspace_(workspace), request_(request), observer_(observer) {}
+      : workspace_(workspace),
+        request_(request),
+        observer_(observer),
+        window_(workspace, request.verify) {}
 
   Result<RestoreReport> run();
 
@@ -104,20 +53,18 @@ class RestoreRun {
   Status enter(repo::Entry entry, const std::string& path, bool included);
   void leave();
   Status restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry entry, const std::string& path);
-  Status restore_file(const std::shared_ptr<Dir>& dir, repo::Entry entry, const std::string& path);
+  Status restore_file(RestorePlace place, repo::Entry entry);
   Status schedule(const std::shared_ptr<OutputFile>& file);
   Status restore_other(Dir& dir, const repo::Entry& entry);
   Result<bool> skip_existing(Dir& dir, const repo::Entry& entry);
   Result<std::shared_ptr<Dir>> dir_of(std::size_t level);
 
-  void want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
-            const repo::Extent& extent);
   Status flush_window();
   Status settle(std::size_t leave_pending);
   Status finish_file(OutputFile& file);
+  Status publish(OutputFile& file);
   void set_metadata(Dir& dir, const std::string& name, const repo::Entry& entry);
   void make_links();
-  Status make_link(const HardLink& link);
   Status problem(const std::string& path, const Error& error);
   void progress();
 
@@ -137,15 +84,10 @@ class RestoreRun {
   repo::Entry top_;
   std::shared_ptr<Dir> target_;  // Shared with files restored into it.
   std::vector<Level> levels_;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_names_;
-  std::vector<HardLink> links_;
+  HardLinks links_;
   std::deque<Pending> pending_;
-  std::vector<repo::Extent> window_;
-  std::vector<Group> groups_;
-  std::uint64_t window_bytes_ = 0;
-  std::atomic<std::uint64_t> bytes_written_{0};
   Completion completion_;
-  std::unique_ptr<Executor> workers_;  // Last: its tasks use what stands above.
+  RestoreWindow window_;  // Last: its tasks use what stands above.
 };
 
 Result<RestoreReport> RestoreRun::run() {
@@ -171,10 +113,8 @@ Status RestoreRun::locate() {
 }
 
 Status RestoreRun::open_target() {
-  Env& env = workspace_.env();
-  workers_ = env.make_executor(std::max(1U, env.processors()), kGroupsQueued);
   if (request_.dry_run) return ok();
-  PV_TRY_ASSIGN(target_, make_dirs(env, request_.target));
+  PV_TRY_ASSIGN(target_, make_dirs(workspace_.env(), request_.target));
   return ok();
 }
 
@@ -202,7 +142,7 @@ Status RestoreRun::finish() {
   PV_TRY(flush_window());
   PV_TRY(settle(0));
   make_links();
-  report_.bytes_written = bytes_written_.load();
+  report_.bytes_written = window_.bytes_written();
   progress_.bytes_done = report_.bytes_written;
   progress_.files_done = report_.files;
   observer_.on_progress(progress_);
@@ -278,7 +218,7 @@ Status RestoreRun::restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry en
     return ok();
   }
   observer_.on_entry(path);
-  if (is_file) return restore_file(dir, std::move(entry), path);
+  if (is_file) return restore_file({dir, entry.name, path}, entry);
   const Status made = restore_other(*dir, entry);
   return made ? ok() : problem(path, made.error());
 }
@@ -314,19 +254,14 @@ Status RestoreRun::restore_other(Dir& dir, const repo::Entry& entry) {
   return ok();
 }
 
-Status RestoreRun::restore_file(const std::shared_ptr<Dir>& dir, repo::Entry entry,
-                                const std::string& path) {
-  if (entry.info.links > 1) {
-    const auto [first, is_first] =
-        first_names_.emplace(std::pair(entry.info.device, entry.info.inode), path);
-    if (!is_first) {
-      links_.push_back({first->second, dir, entry.name, path});
-      return ok();
-    }
-  }
-  OutputFile::Place place{dir, entry.name, path};
+Status RestoreRun::restore_file(RestorePlace place, repo::Entry entry) {
+  if (links_.is_further_name(entry, place)) return ok();
+  const std::string path = place.path;
   auto file = OutputFile::create(workspace_.env(), std::move(place), std::move(entry), completion_);
-  if (!file) return problem(path, file.error());
+  if (!file) {
+    links_.fail(path);
+    return problem(path, file.error());
+  }
   PV_TRY(schedule(*file));
   (*file)->end_part();
   pending_.push_back({*file, nullptr});
@@ -351,44 +286,17 @@ Status RestoreRun::schedule(const std::shared_ptr<OutputFile>& file) {
       if (extent.hole) {
         report_.bytes_holes += extent.length;  // The file was made of one hole.
       } else {
-        want(file, at, extent);
+        window_.want(file, at, extent);
       }
       at += extent.length;
-      if (window_bytes_ >= kWindowBytes || window_.size() >= kWindowExtents) PV_TRY(flush_window());
+      if (window_.full()) PV_TRY(flush_window());
     }
   }
   return ok();
 }
 
-void RestoreRun::want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
-                      const repo::Extent& extent) {
-  const bool joins = !groups_.empty() && groups_.back().file == file &&
-                     groups_.back().offset + groups_.back().length == offset &&
-                     groups_.back().length + extent.length <= kGroupBytes;
-  if (!joins) {
-    groups_.push_back(
-        {.file = file, .offset = offset, .length = 0, .first = window_.size(), .count = 0});
-    file->begin_part();
-  }
-  groups_.back().length += extent.length;
-  ++groups_.back().count;
-  window_.push_back(extent);
-  window_bytes_ += extent.length;
-}
-
-// Fetches what is wanted and hands it to the workers. Waits only while their queue is full.
 Status RestoreRun::flush_window() {
-  if (window_.empty()) return ok();
-  const auto batch = ExtentBatch::fetch(workspace_, std::exchange(window_, {}));
-  for (Group& group : groups_) {
-    GroupTask task{.batch = batch,
-                   .group = std::move(group),
-                   .verify = request_.verify,
-                   .written = &bytes_written_};
-    workers_->submit([task = std::move(task)] { task.run(); });
-  }
-  groups_.clear();
-  window_bytes_ = 0;
+  window_.flush();
   progress();
   return workspace_.cancel().check();
 }
@@ -411,71 +319,36 @@ Status RestoreRun::settle(std::size_t leave_pending) {
 
 Status RestoreRun::finish_file(OutputFile& file) {
   ++report_.files;
-  if (const auto failure = file.target_failure()) {
-    if (failure->code() == ErrorCode::NoSpace) return failure->with_context(file.place().path);
-    return problem(file.place().path, *failure);
-  }
+  const std::string& path = file.place().path;
+  const Status published = publish(file);
+  if (!published || !file.problems().empty()) links_.fail(path);
+  return published ? ok() : problem(path, published.error());
+}
+
+Status RestoreRun::publish(OutputFile& file) {
+  if (const auto failure = file.target_failure()) return *failure;
   for (const RestoreProblem& each : file.problems()) {
     ++report_.damaged;
     observer_.on_problem(each);
   }
   set_metadata(*file.place().dir, file.temporary_name(), file.entry());
-  const Status published = file.publish();
-  return published ? ok() : problem(file.place().path, published.error());
+  return file.publish();
 }
 
-// Owner first (it clears special bits), then attributes, mode and times.
 void RestoreRun::set_metadata(Dir& dir, const std::string& name, const repo::Entry& entry) {
-  const auto note = [&](const Status& status) {
-    if (!status) ++report_.metadata_skipped;
-  };
-  note(dir.set_metadata(
-      name, {.mode = {}, .uid = entry.info.uid, .gid = entry.info.gid, .mtime_ns = {}}));
-  for (const Xattr& xattr : entry.xattrs) {
-    if (xattr.name == "security.capability" && !request_.allow_special) {
-      ++report_.metadata_skipped;
-      continue;
-    }
-    note(dir.set_xattr(name, xattr));
-  }
-  std::uint32_t mode = entry.info.mode;
-  if (!request_.allow_special && entry.info.type == FileType::Regular &&
-      (mode & kSpecialModeBits) != 0) {
-    mode &= ~kSpecialModeBits;
-    ++report_.metadata_skipped;
-  }
-  MetadataChange change{.mode = mode, .uid = {}, .gid = {}, .mtime_ns = entry.info.mtime_ns};
-  if (entry.info.type == FileType::Symlink) change.mode.reset();  // Links have none of their own.
-  note(dir.set_metadata(name, change));
+  report_.metadata_skipped += restore_metadata(
+      dir, name, entry, request_.allow_special ? SpecialBits::Restore : SpecialBits::Drop);
 }
-
-// ---- hard links -----------------------------------------------------------------------------
 
 void RestoreRun::make_links() {
-  for (const HardLink& link : links_) {
-    const Status made = make_link(link);
-    if (!made) problem(link.path, made.error()).ignore("counted and reported; the others go on");
+  for (const HardLinks::Link& link : links_.links()) {
+    const Status made =
+        links_.make(link, target_, top_path_, request_.overwrite != Overwrite::Never);
     if (made) ++report_.files;
+    if (!made) {
+      problem(link.place.path, made.error()).ignore("counted and reported; the others go on");
+    }
   }
-}
-
-Status RestoreRun::make_link(const HardLink& link) {
-  auto parts = split_path(std::string_view(link.first).substr(top_path_.size()));
-  const std::string name = parts.back();
-  parts.pop_back();
-  std::shared_ptr<Dir> from = target_;
-  for (const std::string& part : parts) {
-    PV_TRY_ASSIGN(from, from->open_dir(part));
-  }
-  PV_TRY_ASSIGN(const FileInfo folder, link.dir->info());
-  if (request_.overwrite != Overwrite::Never) {
-    link.dir->remove_file(link.name).ignore("usually absent; what cannot be replaced fails below");
-  }
-  PV_TRY(link.dir->make_hard_link(*from, name, link.name));
-  // A new name changes the folder's time, which was set already.
-  link.dir->set_metadata("", {.mode = {}, .uid = {}, .gid = {}, .mtime_ns = folder.mtime_ns})
-      .ignore("the folder's time is a nicety");
-  return ok();
 }
 
 // ---- reporting ------------------------------------------------------------------------------
@@ -496,7 +369,7 @@ void RestoreRun::progress() {
   const std::int64_t now = workspace_.env().monotonic_ns();
   if (now - last_progress_ns_ < kProgressNs) return;
   last_progress_ns_ = now;
-  progress_.bytes_done = bytes_written_.load(std::memory_order_relaxed);
+  progress_.bytes_done = window_.bytes_written();
   progress_.files_done = report_.files;
   observer_.on_progress(progress_);
 }

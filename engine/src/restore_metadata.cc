@@ -1,0 +1,40 @@
+#include "restore_metadata.h"
+
+namespace pagevault::engine {
+
+namespace {
+
+constexpr std::uint32_t kSpecialModeBits = 06000;  // setuid, setgid.
+constexpr std::string_view kCapabilities = "security.capability";
+
+}  // namespace
+
+// Owner first (it clears special bits), then attributes, mode and times.
+std::uint64_t restore_metadata(Dir& dir, const std::string& name, const repo::Entry& entry,
+                               SpecialBits special) {
+  std::uint64_t skipped = 0;
+  const auto note = [&](const Status& status) {
+    if (!status) ++skipped;
+  };
+  const bool drop = special == SpecialBits::Drop;
+  note(dir.set_metadata(
+      name, {.mode = {}, .uid = entry.info.uid, .gid = entry.info.gid, .mtime_ns = {}}));
+  for (const Xattr& xattr : entry.xattrs) {
+    if (drop && xattr.name == kCapabilities) {
+      ++skipped;
+    } else {
+      note(dir.set_xattr(name, xattr));
+    }
+  }
+  std::uint32_t mode = entry.info.mode;
+  if (drop && entry.info.type == FileType::Regular && (mode & kSpecialModeBits) != 0) {
+    mode &= ~kSpecialModeBits;
+    ++skipped;
+  }
+  MetadataChange change{.mode = mode, .uid = {}, .gid = {}, .mtime_ns = entry.info.mtime_ns};
+  if (entry.info.type == FileType::Symlink) change.mode.reset();  // Links have none of their own.
+  note(dir.set_metadata(name, change));
+  return skipped;
+}
+
+}  // namespace pagevault::engine

@@ -1,0 +1,21 @@
+// Owner, attributes, mode and times of what was restored.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pagevault/base/env.h"
+#include "pagevault/repo/directory_entry.h"
+
+namespace pagevault::engine {
+
+/// setuid, setgid, file capabilities (S14).
+enum class SpecialBits : std::uint8_t { Drop, Restore };
+
+/// Gives `name` the metadata of `entry`; returns how many pieces of it could not be set. Last of
+/// all: changing the content changes the times.
+std::uint64_t restore_metadata(Dir& dir, const std::string& name, const repo::Entry& entry,
+                               SpecialBits special);
+
+}  // namespace pagevault::engine

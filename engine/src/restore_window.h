@@ -1,0 +1,51 @@
+// The extents a restore wants next: gathered, fetched in one planned batch, decoded and written by
+// workers while the next ones are gathered.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "extent_batch.h"
+#include "output_file.h"
+
+namespace pagevault::engine {
+
+/// One thread gathers. Memory: about three windows of 24 MiB, however large the files.
+class RestoreWindow {
+ public:
+  /// `verify`: hash every chunk against its id. `workspace`, and the completion of the files,
+  /// outlive it.
+  RestoreWindow(Workspace& workspace, bool verify);
+
+  /// The bytes of `extent` (not a hole) shall stand at `offset` of `file`.
+  void want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
+            const repo::Extent& extent);
+  bool full() const;
+  /// Fetches what is wanted and hands it to the workers. Waits only while their queue is full.
+  void flush();
+
+  std::uint64_t bytes_written() const { return written_.load(std::memory_order_relaxed); }
+
+ private:
+  // Extents that lie one behind the other in one file: decoded into one buffer, written at once.
+  struct Group {
+    std::shared_ptr<OutputFile> file;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    std::size_t first = 0;  // In the batch.
+    std::size_t count = 0;
+  };
+  struct GroupTask;
+
+  Workspace& workspace_;
+  const bool verify_;
+  std::vector<repo::Extent> extents_;
+  std::vector<Group> groups_;
+  std::uint64_t bytes_ = 0;
+  std::atomic<std::uint64_t> written_{0};
+  std::unique_ptr<Executor> workers_;  // Last: its tasks use what stands above.
+};
+
+}  // namespace pagevault::engine
