@@ -41,10 +41,10 @@ class Walk:
         """Runs the command, when the tool has one, and notes the case, when it is wanted."""
         if command is None:
             return None
-        measure.prepare_memory(self.tool.scratch, self.source.bytes())
         os.sync()
         self.source.warm()
         before = measure.usage_of(self.tool.repository)
+        measure.prepare_memory(self.tool.scratch, self.source.bytes())
         result = measure.run(command, self.tool.env, cwd, synced)
         after = measure.usage_of(self.tool.repository)
         result["growth_bytes"] = after["size"] - before["size"]
