@@ -186,6 +186,44 @@ TEST_P(EnvConformance, TruncateCutsAndExtendsWithZeros) {
   EXPECT_EQ(content_of(*file), to_bytes(as_bytes(std::string_view("he\0\0", 4))));
 }
 
+TEST_P(EnvConformance, APunchedRangeReadsAsZerosAndTheSizeStays) {
+  const Bytes content = pattern(1 * kMiB, 5);
+  struct Case {
+    ByteRange range;
+    const char* what;
+  };
+  for (const auto& [range, what] :
+       {Case{{64 * kKiB, 256 * kKiB}, "whole pages"},
+        Case{{4097, 20'000}, "parts of pages at both ends"}, Case{{5000, 10}, "inside one page"},
+        Case{{kMiB - 5000, 5000}, "up to the end"}, Case{{kMiB - 5000, kMiB}, "beyond the end"},
+        Case{{2 * kMiB, kMiB}, "past the end"}, Case{{5000, 0}, "nothing"}}) {
+    SCOPED_TRACE(what);
+    put("a", content);
+    const auto file = must(root().open_file("a", OpenMode::ReadWrite));
+    must(file->punch_hole(range));
+    Bytes expected = content;
+    for (std::uint64_t i = range.offset; i < std::min(range.offset + range.length, kMiB); ++i) {
+      expected[i] = std::byte{0};
+    }
+    EXPECT_TRUE(content_of(*file) == expected);
+    must(file->write_at(6000, as_bytes("again")));
+    must(file->sync());
+    std::copy_n(as_bytes("again").begin(), 5, expected.begin() + 6000);
+    EXPECT_TRUE(content_of(*file) == expected);
+    must(file->close());
+    must(root().remove_file("a"));
+  }
+}
+
+// covers F2.3
+TEST_P(EnvConformance, AFailedPunchPoisonsTheFile) {
+  put("a", "hello");
+  const auto file = must(root().open_file("a", OpenMode::Read));
+  EXPECT_FALSE(file->punch_hole({0, 3}));
+  EXPECT_FALSE(file->info());
+  EXPECT_EQ(text("a"), "hello");
+}
+
 TEST_P(EnvConformance, PreallocateReservesButDoesNotChangeTheSize) {
   const auto file = create("a");
   must(file->preallocate(1 << 20));
@@ -364,6 +402,7 @@ TEST_P(EnvConformance, NamesThatAreNotOneComponentAreRefusedEverywhere) {
     EXPECT_EQ(code_of(root().set_metadata(name, {.mode = 0700})), kInvalid);
     EXPECT_EQ(code_of(root().xattrs(name)), kInvalid);
     EXPECT_EQ(code_of(root().set_xattr(name, {"user.a", "b"})), kInvalid);
+    EXPECT_EQ(code_of(root().remove_xattr(name, "user.a")), kInvalid);
   }
 }
 
@@ -549,6 +588,20 @@ TEST_P(EnvConformance, XattrsAreKeptAscendingByName) {
   EXPECT_EQ(found, expected);
   for (const Xattr& xattr : must(root().xattrs("l"))) EXPECT_NE(xattr.name, "user.a");
   EXPECT_EQ(code_of(root().xattrs("missing")), ErrorCode::NotFound);
+}
+
+TEST_P(EnvConformance, ARemovedXattrIsGoneAndTheOthersStay) {
+  put("a", "");
+  if (!root().set_xattr("a", {"user.a", "1"})) return;  // No xattrs here.
+  must(root().set_xattr("a", {"user.b", "2"}));
+  must(root().remove_xattr("a", "user.a"));
+  must(root().remove_xattr("a", "user.a"));  // Not there any more: as wanted.
+  std::vector<std::string> found;
+  for (const Xattr& xattr : must(root().xattrs("a"))) {
+    if (xattr.name.starts_with("user.")) found.push_back(xattr.name);
+  }
+  EXPECT_EQ(found, std::vector<std::string>{"user.b"});
+  EXPECT_EQ(code_of(root().remove_xattr("missing", "user.a")), ErrorCode::NotFound);
 }
 
 TEST_P(EnvConformance, AFifoIsAnEntryButNoFileToOpen) {  // covers F8.3

@@ -124,6 +124,27 @@ TEST(SimDurability, AnUnsyncedTruncationIsDoneOrNot) {
   EXPECT_TRUE(found.contains("hello world"));
 }
 
+TEST(SimDurability, AnUnsyncedHoleIsThereOrNot) {
+  SimEnv env;
+  const std::string old(12'288, 'o');
+  env.write_file("/a", old);
+  const auto root = must(env.open_dir("/"));
+  const auto file = must(root->open_file("a", OpenMode::ReadWrite));
+  must(file->punch_hole({4096, 4096}));
+  EXPECT_EQ(must(file->info()).allocated, 8192U);
+  std::string punched = old;
+  punched.replace(4096, 4096, 4096, '\0');
+  const auto found = outcomes_of(env, "/a");
+  EXPECT_TRUE(found.contains(old));
+  EXPECT_TRUE(found.contains(punched));
+  for (const std::string& each : found) {
+    ASSERT_EQ(each.size(), old.size());
+    EXPECT_EQ(each.substr(0, 4096) + each.substr(8192), old.substr(0, 8192));
+  }
+  must(file->sync());
+  EXPECT_THAT(outcomes_of(env, "/a"), ::testing::ElementsAre(punched));
+}
+
 TEST(SimDurability, AFileRewrittenInPlaceMayBeEmptyThoughItNeverWasAtAnySync) {
   SimEnv env;
   env.write_file("/a", "old text");

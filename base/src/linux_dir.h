@@ -34,6 +34,7 @@ class LinuxDir final : public Dir {
   Status set_metadata(std::string_view name, const MetadataChange& change) override;
   Result<std::vector<Xattr>> xattrs(std::string_view name) override;
   Status set_xattr(std::string_view name, const Xattr& xattr) override;
+  Status remove_xattr(std::string_view name, const std::string& xattr_name) override;
   Result<std::uint64_t> free_space() override;
   const std::string& path() const override { return path_; }
 

@@ -5,6 +5,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+
 #include "linux_errors.h"
 
 namespace pagevault {
@@ -112,6 +115,29 @@ Status LinuxFile::truncate(std::uint64_t size) {
   PV_TRY(usable());
   if (uninterrupted([&] { return ::ftruncate(fd(), static_cast<off_t>(size)); }) < 0) {
     return error(errno, "truncate");
+  }
+  return ok();
+}
+
+Status LinuxFile::punch_hole(ByteRange range) {
+  PV_TRY_ASSIGN(const FileInfo file, info());
+  if (range.offset >= file.size || range.length == 0) return ok();
+  range.length = std::min(range.length, file.size - range.offset);
+  const int answer = uninterrupted([&] {
+    return ::fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       static_cast<off_t>(range.offset), static_cast<off_t>(range.length));
+  });
+  if (answer == 0) return ok();
+  const bool cannot = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
+  return cannot ? write_zeros(range) : Status(poison(errno, "punch hole"));
+}
+
+Status LinuxFile::write_zeros(ByteRange range) {
+  static constexpr std::array<std::byte, 64 * kKiB> kZeros{};
+  while (range.length > 0) {
+    const std::uint64_t count = std::min<std::uint64_t>(range.length, kZeros.size());
+    PV_TRY(write_at(range.offset, ByteView(kZeros).first(count)));
+    range = {range.offset + count, range.length - count};
   }
   return ok();
 }

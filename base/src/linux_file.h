@@ -27,6 +27,7 @@ class LinuxFile final : public File {
   Status write_at(std::uint64_t offset, ByteView data) override;
   Status sync() override;
   Status truncate(std::uint64_t size) override;
+  Status punch_hole(ByteRange range) override;
   Status preallocate(std::uint64_t size) override;
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
@@ -43,6 +44,7 @@ class LinuxFile final : public File {
 
  private:
   Error error(int number, std::string_view operation) const;
+  Status write_zeros(ByteRange range);
 
   UniqueFd fd_;
   const std::string path_;

@@ -81,4 +81,12 @@ Status LinuxDir::set_xattr(std::string_view name, const Xattr& xattr) {
   return ok();
 }
 
+Status LinuxDir::remove_xattr(std::string_view name, const std::string& xattr_name) {
+  PV_TRY_ASSIGN(const std::string entry, checked_or_self(name));
+  if (::lremovexattr(proc_path(entry).c_str(), xattr_name.c_str()) < 0 && errno != ENODATA) {
+    return error(errno, name, fmt::format("remove extended attribute {}", xattr_name));
+  }
+  return ok();
+}
+
 }  // namespace pagevault

@@ -111,6 +111,24 @@ void Content::resize(std::uint64_t size) {
   zero_tail();
 }
 
+void Content::punch(ByteRange range) {
+  const std::uint64_t end = std::min(range.offset + range.length, size_);
+  std::uint64_t at = range.offset;
+  while (at < end) {
+    const Piece piece = first_piece(at, end);
+    at += piece.length;
+    if (page(piece.page) == nullptr) continue;
+    // The last page of the file is a whole one when nothing of it is left.
+    if (piece.start == 0 && (piece.length == kPageBytes || at == size_)) {
+      slot(piece.page).reset();
+      --pages_used_;
+    } else {
+      std::fill_n(edit(piece.page).begin() + static_cast<std::ptrdiff_t>(piece.start), piece.length,
+                  std::byte{0});
+    }
+  }
+}
+
 void Content::zero_tail() {
   const std::uint64_t used = size_ % kPageBytes;
   if (used == 0 || page(size_ / kPageBytes) == nullptr) return;

@@ -31,6 +31,8 @@ class Content {
   std::size_t read(std::uint64_t offset, MutableBytes out) const;
   void write(std::uint64_t offset, ByteView data);
   void resize(std::uint64_t size);
+  /// Makes the range zero, as far as the file goes; whole pages of it become holes.
+  void punch(ByteRange range);
 
   /// Runs of pages that are not holes, clipped to the size.
   std::vector<ByteRange> ranges() const;

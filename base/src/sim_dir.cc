@@ -303,6 +303,19 @@ Status SimDir::set_xattr(std::string_view name, const Xattr& xattr) {
   return ok();
 }
 
+Status SimDir::remove_xattr(std::string_view name, const std::string& xattr_name) {
+  InodeNumber number = handle_.number();
+  if (name.empty()) {
+    PV_TRY(handle_.begin_change(SimCallKind::Name, "remove xattr"));
+  } else {
+    PV_TRY_ASSIGN(number, begin_change("remove xattr", name));
+  }
+  Metadata& metadata = handle_.disk().edit_metadata(number);
+  metadata.xattrs.erase(xattr_name);
+  metadata.ctime_ns = handle_.machine().storage_ns();
+  return ok();
+}
+
 Result<std::uint64_t> SimDir::free_space() {
   PV_TRY(handle_.begin(SimCallKind::Read, "free space"));
   return handle_.machine().free_bytes();

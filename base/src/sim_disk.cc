@@ -39,6 +39,14 @@ void keep_durable(Inode& inode) {
   inode.smallest_size = inode.content.size();
 }
 
+/// After a write: what a failed sync had marked clean will be written by the next one.
+void make_dirty_again(Inode& inode, ByteRange range) {
+  if (inode.dropped_pages.empty() || range.length == 0) return;
+  inode.dropped_pages.erase(
+      inode.dropped_pages.lower_bound(range.offset / kPageBytes),
+      inode.dropped_pages.upper_bound((range.offset + range.length - 1) / kPageBytes));
+}
+
 }  // namespace
 
 Disk::Disk(std::int64_t now_ns) : inodes_(kRoot) {
@@ -191,13 +199,19 @@ void Disk::write(InodeNumber number, std::uint64_t offset, ByteView data, std::i
   Inode& inode = edit(number);
   keep_durable(inode);
   inode.content.write(offset, data);
-  if (!inode.dropped_pages.empty() && !data.empty()) {
-    inode.dropped_pages.erase(
-        inode.dropped_pages.lower_bound(offset / kPageBytes),
-        inode.dropped_pages.upper_bound((offset + data.size() - 1) / kPageBytes));
-  }
+  make_dirty_again(inode, {offset, data.size()});
   touch(inode, now_ns);
   used_ += allocated(number) - before;
+}
+
+void Disk::punch(InodeNumber number, ByteRange range, std::int64_t now_ns) {
+  const std::uint64_t before = allocated(number);
+  Inode& inode = edit(number);
+  keep_durable(inode);
+  inode.content.punch(range);
+  make_dirty_again(inode, range);
+  touch(inode, now_ns);
+  used_ = used_ + allocated(number) - before;
 }
 
 void Disk::resize(InodeNumber number, std::uint64_t size, std::int64_t now_ns) {

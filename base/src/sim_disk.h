@@ -108,6 +108,7 @@ class Disk {
   /// Space is the caller's question: see growth_of_write and growth_of_reserve.
   void write(InodeNumber number, std::uint64_t offset, ByteView data, std::int64_t now_ns);
   void resize(InodeNumber number, std::uint64_t size, std::int64_t now_ns);
+  void punch(InodeNumber number, ByteRange range, std::int64_t now_ns);
   void reserve(InodeNumber number, std::uint64_t bytes);
   std::uint64_t growth_of_write(InodeNumber number, ByteRange range) const;
   std::uint64_t growth_of_reserve(InodeNumber number, std::uint64_t bytes) const;

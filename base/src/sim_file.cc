@@ -98,6 +98,12 @@ Status SimFile::truncate(std::uint64_t size) {
   return poison(handle_.finish("truncate"));
 }
 
+Status SimFile::punch_hole(ByteRange range) {
+  PV_TRY(poison(begin_write("punch hole")));
+  handle_.disk().punch(handle_.number(), range, handle_.machine().storage_ns());
+  return poison(handle_.finish("punch hole"));
+}
+
 Status SimFile::preallocate(std::uint64_t size) {
   PV_TRY(poison(begin_write("preallocate")));
   Machine& machine = handle_.machine();

@@ -22,6 +22,7 @@ class SimFile final : public File {
   Status write_at(std::uint64_t offset, ByteView data) override;
   Status sync() override;
   Status truncate(std::uint64_t size) override;
+  Status punch_hole(ByteRange range) override;
   Status preallocate(std::uint64_t size) override;
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;

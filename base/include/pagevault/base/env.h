@@ -88,6 +88,9 @@ class File {
   /// Makes the content durable (fdatasync and the size).
   virtual Status sync() = 0;
   virtual Status truncate(std::uint64_t size) = 0;
+  /// Makes the range read as zeros and gives its space back; where the file system cannot, zeros
+  /// are written. Never beyond the end: the size stays.
+  virtual Status punch_hole(ByteRange range) = 0;
   /// Reserves space for `size` bytes without changing the file's size; ok when the file system
   /// cannot. NoSpace is an error.
   virtual Status preallocate(std::uint64_t size) = 0;
@@ -154,6 +157,8 @@ class Dir {
   /// Ascending by name; empty where the file system has none. "" names the directory itself.
   virtual Result<std::vector<Xattr>> xattrs(std::string_view name) = 0;
   virtual Status set_xattr(std::string_view name, const Xattr& xattr) = 0;
+  /// ok when there is none of this name.
+  virtual Status remove_xattr(std::string_view name, const std::string& xattr_name) = 0;
   /// Bytes free to this user on the file system.
   virtual Result<std::uint64_t> free_space() = 0;
   virtual const std::string& path() const = 0;
