@@ -8,7 +8,9 @@ namespace {
 
 constexpr int kSearchLevel = 3;
 /// zstd's search does not find enough more in what became shorter than this to pay for its time.
-constexpr std::size_t kGoodBytes = 256;
+constexpr std::size_t kGoodBytes = 512;
+/// zstd writes whole words, some of them ahead.
+constexpr std::size_t kRoomBytes = 64;
 
 /// A context that only writes: no tables worth mentioning, for clearing them is most of the time.
 ZstdCompressor make_writer() {
@@ -19,6 +21,9 @@ ZstdCompressor make_writer() {
   set(ZSTD_c_windowLog, 17);  // Not below the chunk: only then may matches reach into the prefix.
   set(ZSTD_c_hashLog, ZSTD_HASHLOG_MIN);
   set(ZSTD_c_chainLog, ZSTD_CHAINLOG_MIN);
+  // From this strategy on zstd weighs what its entropy tables would cost.
+  set(ZSTD_c_strategy, ZSTD_lazy);
+  set(ZSTD_c_useRowMatchFinder, ZSTD_ps_disable);
   set(ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters);
   // Without it, levels below 10 write every offset in full.
   set(ZSTD_c_searchForExternalRepcodes, ZSTD_ps_enable);
@@ -44,12 +49,12 @@ std::optional<ByteView> DeltaEncoder::encode_matches(ByteView plain, ByteView ba
                                                      std::size_t bytes_max) {
   if (plain.size() > DeltaMatcher::kPlainBytesMax) return {};
   const std::span<const ZSTD_Sequence> found = matcher_.find(plain, base);
-  if (written_.size() < bytes_max) written_.resize(bytes_max);
+  written_.resize(std::max(written_.size(), bytes_max + kRoomBytes));
   zstd_must(ZSTD_CCtx_reset(writer_.get(), ZSTD_reset_session_only));
   const std::size_t code =
-      ZSTD_compressSequences(writer_.get(), written_.data(), bytes_max, found.data(), found.size(),
-                             plain.data(), plain.size());
-  if (ZSTD_isError(code) != 0U) return {};
+      ZSTD_compressSequences(writer_.get(), written_.data(), bytes_max + kRoomBytes, found.data(),
+                             found.size(), plain.data(), plain.size());
+  if (ZSTD_isError(code) != 0U || code > bytes_max) return {};
   return ByteView(written_).first(code);
 }
 

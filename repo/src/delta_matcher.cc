@@ -4,24 +4,27 @@
 #include <bit>
 #include <cstring>
 
+#include "pagevault/base/result.h"
+
 namespace pagevault::repo {
 
 namespace {
 
 // Shorter matches cost more than the bytes they save.
 constexpr std::size_t kRunMin = 4;
-constexpr std::size_t kMovedRunMin = 6;
+constexpr std::size_t kMovedRunMin = 8;
 // A run in the same place that is at least so long is taken without a look elsewhere.
 constexpr std::size_t kGoodRun = 32;
 // So many bytes without a match are looked for in the tables: a value that has changed in place is
 // over by then, and what has moved is extended backwards.
-constexpr std::size_t kLostNear = 8;
+constexpr std::size_t kLostNear = 4;
 constexpr std::size_t kLostFar = 64;
 constexpr std::size_t kNearBytes = 4 * kKiB;  // A page of SQLite, half of one of PostgreSQL.
+constexpr std::size_t kNearStep = 4;
 constexpr std::size_t kFarStep = 16;
 constexpr std::size_t kStride = 512;
-constexpr std::size_t kNearWord = 4;
-constexpr std::size_t kFarWord = 8;
+constexpr int kTableLog = 12;
+constexpr std::size_t kWord = 8;  // What is looked for in the tables.
 
 template <class Word>
 Word load(ByteView bytes, std::size_t at) {
@@ -55,13 +58,9 @@ std::size_t equal_run(ByteView a, ByteView b) {
   return at;
 }
 
-std::size_t near_slot(ByteView bytes, std::size_t at, int table_log) {
-  return (load<std::uint32_t>(bytes, at) * 2'654'435'761U) >> (32 - table_log);
-}
-
-std::size_t far_slot(ByteView bytes, std::size_t at, int table_log) {
+std::size_t slot_of(ByteView bytes, std::size_t at) {
   return static_cast<std::size_t>((load<std::uint64_t>(bytes, at) * 0x9e37'79b9'7f4a'7c15U) >>
-                                  (64 - table_log));
+                                  (64 - kTableLog));
 }
 
 }  // namespace
@@ -72,10 +71,11 @@ std::span<const ZSTD_Sequence> DeltaMatcher::find(ByteView plain, ByteView base)
   base_ = base;
   found_.clear();
   literals_ = 0;
-  shift_ = 0;
+  certain_ = 0;
+  moved_by_ = base_.size();
   near_stretch_ = SIZE_MAX;
   far_is_made_ = false;
-  for (std::size_t at = 0; at + kNearWord <= plain_.size();) {
+  for (std::size_t at = 0; at + kRunMin <= plain_.size();) {
     const Match match = best_at(at);
     if (match.length != 0) take(match);
     at = std::max(at + 1, literals_);
@@ -87,57 +87,66 @@ std::span<const ZSTD_Sequence> DeltaMatcher::find(ByteView plain, ByteView base)
   return found_;
 }
 
-DeltaMatcher::Match DeltaMatcher::match_at(std::size_t at, std::size_t from) const {
-  if (from + kNearWord > base_.size()) return {};
-  if (load<std::uint32_t>(plain_, at) != load<std::uint32_t>(base_, from)) return {};
-  return {at, from, equal_run(plain_.subspan(at), base_.subspan(from))};
+ByteView DeltaMatcher::bytes_from(std::size_t position) const {
+  if (position < base_.size()) return base_.subspan(position);
+  return plain_.subspan(position - base_.size());
 }
 
-DeltaMatcher::Match DeltaMatcher::match_shifted(std::size_t at) const {
-  const auto from = static_cast<std::ptrdiff_t>(at) + shift_;
-  if (shift_ == 0 || from < 0) return {};
-  return match_at(at, static_cast<std::size_t>(from));
+DeltaMatcher::Match DeltaMatcher::match_at(std::size_t at, std::size_t position) const {
+  // The tables also hold what other chunks left behind.
+  if (position >= base_.size() + at) return {};
+  const ByteView from = bytes_from(position);
+  if (from.size() < kRunMin) return {};
+  if (load<std::uint32_t>(plain_, at) != load<std::uint32_t>(from, 0)) return {};
+  return {at, position, equal_run(plain_.subspan(at), from)};
 }
 
 DeltaMatcher::Match DeltaMatcher::best_at(std::size_t at) {
-  const Match same = match_at(at, at);
-  if (same.length >= kGoodRun) return same;
-  const Match shifted = match_shifted(at);
-  if (shifted.length > same.length) return shifted;
-  if (same.length != 0) return same;
-  return at - literals_ >= kLostNear ? match_moved(at) : Match{};
+  Match best = match_at(at, at);
+  if (best.length >= kGoodRun) return best;
+  if (moved_by_ <= base_.size() + at) {
+    const Match moved = match_at(at, base_.size() + at - moved_by_);
+    if (moved.length > best.length) best = moved;
+  }
+  if (best.length >= kGoodRun || at < certain_ + kLostNear) return best;
+  if (at + kWord > plain_.size()) return best;
+  const Match found = look_up(at);
+  return found.length > best.length ? found : best;
 }
 
-DeltaMatcher::Match DeltaMatcher::match_moved(std::size_t at) {
+DeltaMatcher::Match DeltaMatcher::look_up(std::size_t at) {
   index_near(at);
-  Match found = match_at(at, near_[near_slot(plain_, at, kNearTableLog)]);
-  if (found.length < kGoodRun && at - literals_ >= kLostFar && at + kFarWord <= plain_.size()) {
+  const std::size_t slot = slot_of(plain_, at);
+  Match found = match_at(at, near_[slot]);
+  near_[slot] = static_cast<std::uint32_t>(base_.size() + at);
+  if (found.length < kGoodRun && at >= certain_ + kLostFar) {
     index_far();
-    const Match far = match_at(at, far_[far_slot(plain_, at, kFarTableLog)]);
+    const Match far = match_at(at, far_[slot]);
     if (far.length > found.length) found = far;
   }
-  found = extended_back(found);
-  return found.length >= kMovedRunMin ? found : Match{};
+  if (found.length < kMovedRunMin) return {};
+  return extended_back(found);
 }
 
 DeltaMatcher::Match DeltaMatcher::extended_back(Match match) const {
-  while (match.at > literals_ && match.from > 0 && plain_[match.at - 1] == base_[match.from - 1]) {
+  while (match.at > literals_ && match.position > 0 && match.position != base_.size() &&
+         plain_[match.at - 1] == bytes_from(match.position - 1).front()) {
     --match.at;
-    --match.from;
+    --match.position;
     ++match.length;
   }
   return match;
 }
 
 void DeltaMatcher::take(const Match& match) {
-  found_.push_back({.offset = static_cast<unsigned>(base_.size() + match.at - match.from),
+  const std::size_t offset = base_.size() + match.at - match.position;
+  found_.push_back({.offset = static_cast<unsigned>(offset),
                     .litLength = static_cast<unsigned>(match.at - literals_),
                     .matchLength = static_cast<unsigned>(match.length),
                     .rep = 0});
   literals_ = match.at + match.length;
-  if (match.at != match.from) {
-    shift_ = static_cast<std::ptrdiff_t>(match.from) - static_cast<std::ptrdiff_t>(match.at);
-  }
+  if (match.length >= kGoodRun) certain_ = literals_;
+  if (offset != base_.size()) moved_by_ = offset;
 }
 
 void DeltaMatcher::index_near(std::size_t at) {
@@ -145,16 +154,16 @@ void DeltaMatcher::index_near(std::size_t at) {
   near_stretch_ = at / kNearBytes;
   const std::size_t begin = near_stretch_ * kNearBytes;
   const std::size_t end = std::min(begin + kNearBytes, base_.size());
-  for (std::size_t from = begin; from + kNearWord <= end; ++from) {
-    near_[near_slot(base_, from, kNearTableLog)] = static_cast<std::uint32_t>(from);
+  for (std::size_t from = begin; from + kWord <= end; from += kNearStep) {
+    near_[slot_of(base_, from)] = static_cast<std::uint32_t>(from);
   }
 }
 
 void DeltaMatcher::index_far() {
   if (far_is_made_) return;
   far_is_made_ = true;
-  for (std::size_t from = 0; from + kFarWord <= base_.size(); from += kFarStep) {
-    far_[far_slot(base_, from, kFarTableLog)] = static_cast<std::uint32_t>(from);
+  for (std::size_t from = 0; from + kWord <= base_.size(); from += kFarStep) {
+    far_[slot_of(base_, from)] = static_cast<std::uint32_t>(from);
   }
 }
 

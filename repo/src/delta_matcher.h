@@ -3,6 +3,9 @@
 
 #pragma once
 
+#define ZSTD_STATIC_LINKING_ONLY  // Sequences.
+#include <zstd.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +13,6 @@
 #include <vector>
 
 #include "pagevault/base/bytes.h"
-#include "zstd_contexts.h"
 
 namespace pagevault::repo {
 
@@ -27,20 +29,20 @@ class DeltaMatcher {
   std::span<const ZSTD_Sequence> find(ByteView plain, ByteView base);
 
  private:
-  static constexpr int kNearTableLog = 12;
-  static constexpr int kFarTableLog = 12;
+  static constexpr std::size_t kTableSlots = 4096;
 
-  // `length` bytes of the chunk at `at` are those of the base at `from`.
+  // `length` bytes of the chunk at `at` are also at `position`, counted over the base and then the
+  // chunk itself.
   struct Match {
     std::size_t at = 0;
-    std::size_t from = 0;
+    std::size_t position = 0;
     std::size_t length = 0;
   };
 
-  Match match_at(std::size_t at, std::size_t from) const;
-  Match match_shifted(std::size_t at) const;
-  Match match_moved(std::size_t at);
+  ByteView bytes_from(std::size_t position) const;
+  Match match_at(std::size_t at, std::size_t position) const;
   Match best_at(std::size_t at);
+  Match look_up(std::size_t at);
   Match extended_back(Match match) const;
   void take(const Match& match);
   void index_near(std::size_t at);
@@ -49,11 +51,12 @@ class DeltaMatcher {
   ByteView plain_;
   ByteView base_;
   std::size_t literals_ = 0;  // Where they start: behind the last match.
-  std::ptrdiff_t shift_ = 0;  // Of the last match that had moved.
+  std::size_t certain_ = 0;   // Behind the last match that is surely not by chance.
+  std::size_t moved_by_ = 0;  // Offset of the last match that was not in the same place.
   std::vector<ZSTD_Sequence> found_;
   // Where words of the base are: in the stretch around the place, and samples of all of it.
-  std::array<std::uint32_t, std::size_t{1} << kNearTableLog> near_{};
-  std::array<std::uint32_t, std::size_t{1} << kFarTableLog> far_{};
+  std::array<std::uint32_t, kTableSlots> near_{};
+  std::array<std::uint32_t, kTableSlots> far_{};
   std::size_t near_stretch_ = 0;
   bool far_is_made_ = false;
 };
