@@ -37,10 +37,17 @@ DeltaEncoder::DeltaEncoder() : writer_(make_writer()) {}
 Result<std::optional<ByteView>> DeltaEncoder::encode(ByteView plain, ByteView base,
                                                      std::size_t bytes_max) {
   const std::optional<ByteView> written = encode_matches(plain, base, bytes_max);
-  if (written && written->size() <= kGoodBytes) return written;
+  if (written && (written->size() <= kGoodBytes || is_noise(*written))) return written;
   const std::size_t better_max = written ? written->size() - 1 : bytes_max;
   PV_TRY_ASSIGN(const auto searched, encode_searched(plain, base, better_max));
   return searched ? searched : written;
+}
+
+/// True when the frame is little more than literals that would not compress: ids, checksums, what
+/// is compressed or encrypted already. zstd finds nothing in them, either, and takes long to see
+/// that.
+bool DeltaEncoder::is_noise(ByteView frame) const {
+  return frame.size() >= literal_bytes_ && literal_bytes_ >= frame.size() / 10 * 9;
 }
 
 /// Nothing also when zstd declines for whatever reason: the call is young, and there is another
@@ -49,6 +56,8 @@ std::optional<ByteView> DeltaEncoder::encode_matches(ByteView plain, ByteView ba
                                                      std::size_t bytes_max) {
   if (plain.size() > DeltaMatcher::kPlainBytesMax) return {};
   const std::span<const ZSTD_Sequence> found = matcher_.find(plain, base);
+  literal_bytes_ = 0;
+  for (const ZSTD_Sequence& sequence : found) literal_bytes_ += sequence.litLength;
   written_.resize(std::max(written_.size(), bytes_max + kRoomBytes));
   zstd_must(ZSTD_CCtx_reset(writer_.get(), ZSTD_reset_session_only));
   const std::size_t code =

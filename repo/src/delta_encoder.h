@@ -21,6 +21,7 @@ class DeltaEncoder {
   Result<std::optional<ByteView>> encode(ByteView plain, ByteView base, std::size_t bytes_max);
 
  private:
+  bool is_noise(ByteView frame) const;
   std::optional<ByteView> encode_matches(ByteView plain, ByteView base, std::size_t bytes_max);
   Result<std::optional<ByteView>> encode_searched(ByteView plain, ByteView base,
                                                   std::size_t bytes_max);
@@ -29,6 +30,7 @@ class DeltaEncoder {
   ZstdCompressor writer_;    // Writes down the matcher's matches.
   ZstdCompressor searcher_;  // Searches by itself. Made when first needed.
   Bytes written_;
+  std::size_t literal_bytes_ = 0;  // Of the chunk that was written last.
   Bytes searched_;
 };
 

@@ -19,6 +19,8 @@ constexpr std::size_t kGoodRun = 32;
 // over by then, and what has moved is extended backwards.
 constexpr std::size_t kLostNear = 4;
 constexpr std::size_t kLostFar = 64;
+// The longer nothing is found, the rarer are look-ups: by 3, 5, 7 bytes, odd to meet all samples.
+constexpr std::size_t kHopeBytes = 128;
 constexpr std::size_t kNearBytes = 4 * kKiB;  // A page of SQLite, half of one of PostgreSQL.
 constexpr std::size_t kNearStep = 4;
 constexpr std::size_t kFarStep = 16;
@@ -71,7 +73,7 @@ std::span<const ZSTD_Sequence> DeltaMatcher::find(ByteView plain, ByteView base)
   base_ = base;
   found_.clear();
   literals_ = 0;
-  certain_ = 0;
+  be_certain(0);
   moved_by_ = base_.size();
   near_stretch_ = SIZE_MAX;
   far_is_made_ = false;
@@ -87,18 +89,22 @@ std::span<const ZSTD_Sequence> DeltaMatcher::find(ByteView plain, ByteView base)
   return found_;
 }
 
-ByteView DeltaMatcher::bytes_from(std::size_t position) const {
+inline ByteView DeltaMatcher::bytes_from(std::size_t position) const {
   if (position < base_.size()) return base_.subspan(position);
   return plain_.subspan(position - base_.size());
 }
 
-DeltaMatcher::Match DeltaMatcher::match_at(std::size_t at, std::size_t position) const {
+// Nearly all candidates are none: told inline.
+inline bool DeltaMatcher::starts_alike(std::size_t at, std::size_t position) const {
   // The tables also hold what other chunks left behind.
-  if (position >= base_.size() + at) return {};
+  if (position >= base_.size() + at) return false;
   const ByteView from = bytes_from(position);
-  if (from.size() < kRunMin) return {};
-  if (load<std::uint32_t>(plain_, at) != load<std::uint32_t>(from, 0)) return {};
-  return {at, position, equal_run(plain_.subspan(at), from)};
+  return from.size() >= kRunMin && load<std::uint32_t>(plain_, at) == load<std::uint32_t>(from, 0);
+}
+
+inline DeltaMatcher::Match DeltaMatcher::match_at(std::size_t at, std::size_t position) const {
+  if (!starts_alike(at, position)) return {};
+  return {at, position, equal_run(plain_.subspan(at), bytes_from(position))};
 }
 
 DeltaMatcher::Match DeltaMatcher::best_at(std::size_t at) {
@@ -108,13 +114,14 @@ DeltaMatcher::Match DeltaMatcher::best_at(std::size_t at) {
     const Match moved = match_at(at, base_.size() + at - moved_by_);
     if (moved.length > best.length) best = moved;
   }
-  if (best.length >= kGoodRun || at < certain_ + kLostNear) return best;
+  if (best.length >= kGoodRun || at < look_up_next_) return best;
   if (at + kWord > plain_.size()) return best;
   const Match found = look_up(at);
   return found.length > best.length ? found : best;
 }
 
 DeltaMatcher::Match DeltaMatcher::look_up(std::size_t at) {
+  look_up_next_ = at + 1 + 2 * ((at - certain_) / kHopeBytes);
   index_near(at);
   const std::size_t slot = slot_of(plain_, at);
   Match found = match_at(at, near_[slot]);
@@ -145,8 +152,13 @@ void DeltaMatcher::take(const Match& match) {
                     .matchLength = static_cast<unsigned>(match.length),
                     .rep = 0});
   literals_ = match.at + match.length;
-  if (match.length >= kGoodRun) certain_ = literals_;
+  if (match.length >= kGoodRun) be_certain(literals_);
   if (offset != base_.size()) moved_by_ = offset;
+}
+
+void DeltaMatcher::be_certain(std::size_t at) {
+  certain_ = at;
+  look_up_next_ = at + kLostNear;
 }
 
 void DeltaMatcher::index_near(std::size_t at) {

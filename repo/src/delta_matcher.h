@@ -40,10 +40,12 @@ class DeltaMatcher {
   };
 
   ByteView bytes_from(std::size_t position) const;
+  bool starts_alike(std::size_t at, std::size_t position) const;
   Match match_at(std::size_t at, std::size_t position) const;
   Match best_at(std::size_t at);
   Match look_up(std::size_t at);
   Match extended_back(Match match) const;
+  void be_certain(std::size_t at);
   void take(const Match& match);
   void index_near(std::size_t at);
   void index_far();
@@ -52,6 +54,7 @@ class DeltaMatcher {
   ByteView base_;
   std::size_t literals_ = 0;  // Where they start: behind the last match.
   std::size_t certain_ = 0;   // Behind the last match that is surely not by chance.
+  std::size_t look_up_next_ = 0;
   std::size_t moved_by_ = 0;  // Offset of the last match that was not in the same place.
   std::vector<ZSTD_Sequence> found_;
   // Where words of the base are: in the stretch around the place, and samples of all of it.
