@@ -67,18 +67,25 @@ engine::RestoreRequest restore_request(const Options& options, const SnapshotPla
           .excludes = options.list("exclude"),
           .overwrite = overwrite_of(options.text_or("overwrite", "always")),
           .verify = options.has("verify"),
+          .delta = options.has("delta"),
           .dry_run = options.has("dry-run"),
           .allow_special = options.has("allow-special")};
 }
 
-void print_json(Console& console, const engine::RestoreReport& report, bool dry_run,
-                std::int64_t elapsed_ns) {
+void print_json(Console& console, const engine::RestoreReport& report,
+                const engine::RestoreRequest& request, std::int64_t elapsed_ns) {
   console.json_line({{"message_type", "summary"},
-                     {"dry_run", dry_run},
+                     {"dry_run", request.dry_run},
+                     {"delta", request.delta},
                      {"files_restored", report.files},
+                     {"files_unchanged", report.files_unchanged},
                      {"files_skipped", report.files_skipped},
                      {"directories", report.directories},
                      {"others", report.others},
+                     {"bytes_compared", report.bytes_compared},
+                     {"bytes_equal", report.bytes_equal},
+                     {"bytes_zeroed", report.bytes_zeroed},
+                     {"bytes_fetched", report.bytes_fetched},
                      {"bytes_written", report.bytes_written},
                      {"bytes_holes", report.bytes_holes},
                      {"damaged", report.damaged},
@@ -87,13 +94,23 @@ void print_json(Console& console, const engine::RestoreReport& report, bool dry_
                      {"total_duration", static_cast<double>(elapsed_ns) / 1e9}});
 }
 
-void print_summary(Console& console, const engine::RestoreReport& report, bool dry_run,
-                   std::int64_t elapsed_ns) {
+// What delta found: read at the target, and how much of it could stay.
+void print_delta(Console& console, const engine::RestoreReport& report) {
+  console.summary(fmt::format("compared: {}, equal: {} ({} unchanged), zeroed: {}, fetched: {}",
+                              human_bytes(report.bytes_compared), human_bytes(report.bytes_equal),
+                              human_plural(report.files_unchanged, "file"),
+                              human_bytes(report.bytes_zeroed), human_bytes(report.bytes_fetched)));
+}
+
+void print_summary(Console& console, const engine::RestoreReport& report,
+                   const engine::RestoreRequest& request, std::int64_t elapsed_ns) {
   console.summary(fmt::format("{}: {} ({} skipped), {} directories, {} other entries",
-                              dry_run ? "would be restored" : "restored",
+                              request.dry_run ? "would be restored" : "restored",
                               human_plural(report.files, "file"), human_count(report.files_skipped),
                               human_count(report.directories), human_count(report.others)));
-  console.summary(fmt::format("written: {}, left as holes: {}, time: {}",
+  if (request.delta) print_delta(console, report);
+  console.summary(fmt::format("{}: {}, left as holes: {}, time: {}",
+                              request.dry_run ? "would be written" : "written",
                               human_bytes(report.bytes_written), human_bytes(report.bytes_holes),
                               human_duration(elapsed_ns)));
 }
@@ -124,6 +141,10 @@ Outcome run_restore_command(Invocation& invocation) {
   if (!target || target->empty()) {
     return Error(ErrorCode::InvalidArgument, "'restore' wants --target DIR: where to restore to");
   }
+  if (options.has("delta") && options.text_or("overwrite", "always") == "never") {
+    return Error(ErrorCode::InvalidArgument,
+                 "--delta changes files that are there already, --overwrite never keeps them");
+  }
   const SnapshotPlace place = parse_snapshot_place(options.words()[0]);
   PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
   PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
@@ -132,9 +153,9 @@ Outcome run_restore_command(Invocation& invocation) {
   RestoreDisplay display(invocation);
   PV_TRY_ASSIGN(const engine::RestoreReport report, engine::run_restore(*opened, request, display));
   if (invocation.console.json()) {
-    print_json(invocation.console, report, request.dry_run, display.elapsed_ns());
+    print_json(invocation.console, report, request, display.elapsed_ns());
   } else {
-    print_summary(invocation.console, report, request.dry_run, display.elapsed_ns());
+    print_summary(invocation.console, report, request, display.elapsed_ns());
   }
   warn_of_losses(invocation.console, report);
   return exit_of(report);
@@ -155,7 +176,13 @@ const Command& restore_command() {
           "Writes below --target and nowhere else: /srv/app of the snapshot becomes "
           "TARGET/srv/app. With :PATH the content of that folder (or that one file) goes straight "
           "into TARGET. A file appears under its name only when it is complete. Owners, modes, "
-          "times, attributes, links and holes are restored; owners need root.",
+          "times, attributes, links and holes are restored; owners need root. Files below TARGET "
+          "that "
+          "the snapshot has not are left alone. With --delta a file that is there already is read "
+          "and changed in place where it differs; with --overwrite if-changed those of equal size "
+          "and time are not even read. Interrupted, it leaves that file partly changed: run it "
+          "again. If ranges cannot be restored the file becomes NAME.pv-damaged and keeps its old "
+          "bytes there.",
       .options = {{"target", 't', Value, "DIR",
                    "folder to restore into, created when missing (needed)"},
                   {"include", 'i', List, "PATTERN",
@@ -168,6 +195,11 @@ const Command& restore_command() {
                    "replace files that are there already (default always)",
                    {"always", "if-changed", "never"}},
                   {"verify", 0, Flag, {}, "compare everything with its cryptographic hash as well"},
+                  {"delta",
+                   0,
+                   Flag,
+                   {},
+                   "compare files that are there and write only what differs, in place"},
                   {"dry-run", 'n', Flag, {}, "name what would be written, write nothing"},
                   {"allow-special",
                    0,
@@ -177,6 +209,8 @@ const Command& restore_command() {
       .examples = {{"pagevault restore latest --target /tmp/restored", "everything"},
                    {"pagevault restore 3f2a91c0:/srv/app --target /srv/app --overwrite if-changed",
                     "one folder, back in place"},
+                   {"pagevault restore latest:/srv/app -t /srv/app --delta",
+                    "the same, writing only what differs"},
                    {"pagevault restore latest -t /tmp/x --include '*.db'", "databases only"}},
       .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
       .run = run_restore_command};

@@ -5,6 +5,12 @@
 
 namespace pagevault::engine {
 
+namespace {
+
+constexpr std::uint32_t kPrivateMode = 0600;
+
+}  // namespace
+
 OutputFile::OutputFile(RestorePlace place, repo::Entry entry, Completion& completion)
     : place_(std::move(place)), entry_(std::move(entry)), completion_(&completion) {}
 
@@ -20,9 +26,30 @@ Result<std::shared_ptr<OutputFile>> OutputFile::create(Env& env, RestorePlace pl
   return out;
 }
 
+std::shared_ptr<OutputFile> OutputFile::in_place(RestorePlace place, repo::Entry entry,
+                                                 Completion& completion) {
+  return std::shared_ptr<OutputFile>(
+      new OutputFile(std::move(place), std::move(entry), completion));
+}
+
 OutputFile::~OutputFile() {
   if (published_ || temporary_.empty()) return;
   place_.dir->remove_file(temporary_).ignore("an abandoned restore; the name says what it is");
+}
+
+Status OutputFile::begin_writing(const FileInfo& there) {
+  // As a new file would be: nobody else shall open what is half old and half new, and its owner can
+  // write it even if it was read-only.
+  place_.dir
+      ->set_metadata(place_.name, {.mode = kPrivateMode, .uid = {}, .gid = {}, .mtime_ns = {}})
+      .ignore("not ours: opening it tells whether we may write");
+  PV_TRY_ASSIGN(auto file, place_.dir->open_file(place_.name, OpenMode::ReadWrite));
+  PV_TRY_ASSIGN(const FileInfo now, file->info());
+  if (now.device != there.device || now.inode != there.inode || now.links != 1) {
+    return Error(ErrorCode::Io, file->path() + ": replaced by another file meanwhile");
+  }
+  file_ = std::move(file);
+  return now.size == entry_.info.size ? ok() : file_->truncate(entry_.info.size);
 }
 
 void OutputFile::end_part() {
@@ -53,10 +80,15 @@ std::optional<Error> OutputFile::target_failure() {
   return target_failure_;
 }
 
+Status OutputFile::close(Durability durability) {
+  if (!file_) return ok();
+  if (durability == Durability::Now) PV_TRY(file_->sync());
+  return file_->close();
+}
+
 Status OutputFile::publish() {
-  PV_TRY(file_->close());
   const std::string name = problems().empty() ? place_.name : place_.name + ".pv-damaged";
-  PV_TRY(place_.dir->rename_replace(temporary_, name));
+  if (name != working_name()) PV_TRY(place_.dir->rename_replace(working_name(), name));
   published_ = true;
   return ok();
 }

@@ -1,4 +1,5 @@
-// One file being restored: written under a temporary name, shown under its own when complete.
+// One file being restored: written under a temporary name, shown under its own when complete; or
+// one that is there already and is changed in place.
 
 #pragma once
 
@@ -22,12 +23,24 @@ class OutputFile {
   /// Creates the temporary file with the entry's size. Errors: of the target.
   static Result<std::shared_ptr<OutputFile>> create(Env& env, RestorePlace place, repo::Entry entry,
                                                     Completion& completion);
+  /// The file that stands at `place` already. Nothing is opened before begin_writing.
+  static std::shared_ptr<OutputFile> in_place(RestorePlace place, repo::Entry entry,
+                                              Completion& completion);
   /// Removes the temporary file unless it was published.
   ~OutputFile();
 
   const repo::Entry& entry() const { return entry_; }
   const RestorePlace& place() const { return place_; }
+  /// In place only after begin_writing.
   File& file() { return *file_; }
+  bool is_in_place() const { return temporary_.empty(); }
+  /// In place: something may have been written.
+  bool is_open() const { return file_ != nullptr; }
+
+  /// In place: opens the file, which must still be the one that `there` describes, takes it away
+  /// from everybody but its owner until its metadata is set, and gives it the entry's size. Errors:
+  /// of the target.
+  Status begin_writing(const FileInfo& there);
 
   void begin_part() { open_.fetch_add(1, std::memory_order_relaxed); }
   void end_part();
@@ -40,10 +53,14 @@ class OutputFile {
   /// After done(). What could not be restored, ascending.
   std::vector<RestoreProblem> problems();
   std::optional<Error> target_failure();
-  /// Gives the file its name: `NAME`, or `NAME.pv-damaged` when there are problems. Replaces what
-  /// is there.
+  enum class Durability : std::uint8_t { Whenever, Now };
+  /// After done(): nothing more is written.
+  Status close(Durability durability);
+  /// Gives the closed file its name: `NAME`, or `NAME.pv-damaged` when there are problems. Replaces
+  /// what is there.
   Status publish();
-  const std::string& temporary_name() const { return temporary_; }
+  /// Its name until it is published.
+  const std::string& working_name() const { return is_in_place() ? place_.name : temporary_; }
 
  private:
   OutputFile(RestorePlace place, repo::Entry entry, Completion& completion);

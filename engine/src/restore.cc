@@ -1,6 +1,8 @@
 // A restore walks the snapshot's tree, creates what it meets, and gathers the extents of files
 // into windows. A window is fetched in one planned batch (extent_batch.h) while workers decode and
-// write the one before. Files get their names when they are complete, in order of the walk.
+// write the one before. Files get their names when they are complete, in order of the walk. With
+// `delta` a file that is there already is compared first (in_place_update.h) and only what differs
+// takes that way.
 
 #include "pagevault/engine/restore.h"
 
@@ -10,6 +12,7 @@
 
 #include "glob.h"
 #include "hard_links.h"
+#include "in_place_update.h"
 #include "output_file.h"
 #include "pagevault/base/path.h"
 #include "pagevault/engine/tree.h"
@@ -21,6 +24,8 @@ namespace pagevault::engine {
 namespace {
 
 constexpr std::size_t kPendingMax = 256;  // Files open at once.
+constexpr std::size_t kTargetBlocks = 8;  // Being compared, read ahead, and one joined.
+constexpr unsigned kTargetReads = 8;      // In flight at most.
 constexpr std::int64_t kProgressNs = 100'000'000;
 
 // A directory on the way down: opened when something in it is restored.
@@ -30,6 +35,15 @@ struct Level {
   std::shared_ptr<Dir> dir;  // Shared with the files restored into it. Null until needed.
   bool included = false;     // It, or a folder above it, was named by an include pattern.
   DirectoryReader reader;
+};
+
+// What existing files are read through.
+struct TargetReading {
+  explicit TargetReading(Env& env) : queue(env.make_io_queue(kTargetReads)) {
+    queue->register_arena(pool.arena());
+  }
+  BlockPool pool{kTargetBlocks};
+  std::unique_ptr<IoQueue> queue;
 };
 
 class RestoreRun {
@@ -53,8 +67,16 @@ class RestoreRun {
   Status enter(repo::Entry entry, const std::string& path, bool included);
   void leave();
   Status restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry entry, const std::string& path);
+  Status count_entry(const repo::Entry& entry, const std::string& path);
   Status restore_file(RestorePlace place, repo::Entry entry);
-  Status schedule(const std::shared_ptr<OutputFile>& file);
+  Status update_file(RestorePlace place, repo::Entry entry, ExistingFile existing);
+  Result<std::unique_ptr<InPlaceUpdate>> begin_update(const std::shared_ptr<OutputFile>& file,
+                                                      ExistingFile existing);
+  Status schedule(const std::shared_ptr<OutputFile>& file, InPlaceUpdate* update);
+  Result<bool> is_wanted(std::uint64_t offset, const repo::Extent& extent, InPlaceUpdate* update);
+  Status want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
+              const repo::Extent& extent);
+  Status complete(const std::shared_ptr<OutputFile>& file);
   Status restore_other(Dir& dir, const repo::Entry& entry);
   Result<bool> skip_existing(Dir& dir, const repo::Entry& entry);
   Result<std::shared_ptr<Dir>> dir_of(std::size_t level);
@@ -64,6 +86,7 @@ class RestoreRun {
   Status finish_file(OutputFile& file);
   Status publish(OutputFile& file);
   void set_metadata(Dir& dir, const std::string& name, const repo::Entry& entry);
+  SpecialBits special_bits() const;
   void make_links();
   Status problem(const std::string& path, const Error& error);
   void progress();
@@ -84,6 +107,7 @@ class RestoreRun {
   repo::Entry top_;
   std::shared_ptr<Dir> target_;  // Shared with files restored into it.
   std::vector<Level> levels_;
+  std::unique_ptr<TargetReading> target_reading_;  // Made when the first file is compared.
   HardLinks links_;
   std::deque<Pending> pending_;
   Completion completion_;
@@ -91,6 +115,9 @@ class RestoreRun {
 };
 
 Result<RestoreReport> RestoreRun::run() {
+  if (request_.delta && request_.overwrite == Overwrite::Never) {
+    return Error(ErrorCode::InvalidArgument, "delta changes files that Overwrite::Never keeps");
+  }
   PV_TRY(locate());
   PV_TRY(open_target());
   PV_TRY(walk());
@@ -113,8 +140,13 @@ Status RestoreRun::locate() {
 }
 
 Status RestoreRun::open_target() {
-  if (request_.dry_run) return ok();
-  PV_TRY_ASSIGN(target_, make_dirs(workspace_.env(), request_.target));
+  if (!request_.dry_run) {
+    PV_TRY_ASSIGN(target_, make_dirs(workspace_.env(), request_.target));
+  } else if (request_.delta) {
+    auto there = workspace_.env().open_dir(request_.target);
+    if (there) target_ = std::move(*there);
+    if (!there && there.error().code() != ErrorCode::NotFound) return there.error();
+  }
   return ok();
 }
 
@@ -141,9 +173,9 @@ Status RestoreRun::walk() {
 Status RestoreRun::finish() {
   PV_TRY(flush_window());
   PV_TRY(settle(0));
-  make_links();
-  report_.bytes_written = window_.bytes_written();
-  progress_.bytes_done = report_.bytes_written;
+  if (!request_.dry_run) make_links();
+  report_.bytes_written += window_.bytes_written();
+  progress_.bytes_done = report_.bytes_written + report_.bytes_equal;
   progress_.files_done = report_.files;
   observer_.on_progress(progress_);
   return ok();
@@ -175,13 +207,18 @@ Status RestoreRun::enter(repo::Entry entry, const std::string& path, bool includ
   return problem(path, dir.error());
 }
 
-// The open directory of a level, made together with the ones above it. Null in a dry run.
+// The open directory of a level, made together with the ones above it. A dry run makes none: null
+// where it need not or cannot be looked into.
 Result<std::shared_ptr<Dir>> RestoreRun::dir_of(std::size_t level) {
   std::size_t known = level;
   while (known > 0 && !levels_[known].dir) --known;
   for (std::size_t i = known + 1; i <= level; ++i) {
-    if (request_.dry_run) continue;
     const std::string& name = levels_[i].entry.name;
+    if (request_.dry_run) {
+      if (!levels_[i - 1].dir) continue;  // Nothing to compare with.
+      if (auto there = levels_[i - 1].dir->open_dir(name)) levels_[i].dir = std::move(*there);
+      continue;
+    }
     Dir& above = *levels_[i - 1].dir;
     const Status made = above.make_dir(name);
     if (!made && made.error().code() != ErrorCode::AlreadyExists) return made.error();
@@ -195,7 +232,7 @@ Result<std::shared_ptr<Dir>> RestoreRun::dir_of(std::size_t level) {
 void RestoreRun::leave() {
   const Level level = std::move(levels_.back());
   levels_.pop_back();
-  if (!level.dir || levels_.empty()) return;
+  if (!level.dir || levels_.empty() || request_.dry_run) return;
   // After the files in it: creating them changes its times.
   pending_.push_back({nullptr, [this, above = levels_.back().dir, entry = level.entry] {
                         set_metadata(*above, entry.name, entry);
@@ -204,23 +241,31 @@ void RestoreRun::leave() {
 
 Status RestoreRun::restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry entry,
                                  const std::string& path) {
-  const bool is_file = entry.info.type == FileType::Regular;
-  if (request_.dry_run) {
-    is_file ? ++report_.files : ++report_.others;
-    if (is_file) report_.bytes_written += entry.info.size;
-    observer_.on_entry(path);
-    return ok();
+  if (dir) {
+    const auto skipped = skip_existing(*dir, entry);
+    if (!skipped) return problem(path, skipped.error());
+    if (*skipped) {
+      ++report_.files_skipped;
+      return ok();
+    }
   }
-  const auto skipped = skip_existing(*dir, entry);
-  if (!skipped) return problem(path, skipped.error());
-  if (*skipped) {
-    ++report_.files_skipped;
-    return ok();
+  if (entry.info.type == FileType::Regular) {
+    RestorePlace place{dir, entry.name, path};
+    return restore_file(std::move(place), std::move(entry));
   }
+  if (request_.dry_run) return count_entry(entry, path);
   observer_.on_entry(path);
-  if (is_file) return restore_file({dir, entry.name, path}, entry);
   const Status made = restore_other(*dir, entry);
   return made ? ok() : problem(path, made.error());
+}
+
+// Dry run: it would be written as a whole.
+Status RestoreRun::count_entry(const repo::Entry& entry, const std::string& path) {
+  const bool is_file = entry.info.type == FileType::Regular;
+  is_file ? ++report_.files : ++report_.others;
+  if (is_file) report_.bytes_written += entry.info.size;
+  observer_.on_entry(path);
+  return ok();
 }
 
 Result<bool> RestoreRun::skip_existing(Dir& dir, const repo::Entry& entry) {
@@ -255,23 +300,71 @@ Status RestoreRun::restore_other(Dir& dir, const repo::Entry& entry) {
 }
 
 Status RestoreRun::restore_file(RestorePlace place, repo::Entry entry) {
-  if (links_.is_further_name(entry, place)) return ok();
+  if (links_.is_further_name(entry, place)) {
+    if (request_.dry_run) ++report_.files;
+    observer_.on_entry(place.path);
+    return ok();
+  }
   const std::string path = place.path;
+  if (request_.delta && place.dir) {
+    auto existing = open_existing(*place.dir, place.name);
+    if (!existing) {
+      links_.fail(path);
+      return problem(path, existing.error());
+    }
+    if (existing->file)
+      return update_file(std::move(place), std::move(entry), std::move(*existing));
+  }
+  if (request_.dry_run) return count_entry(entry, path);
+  observer_.on_entry(path);
   auto file = OutputFile::create(workspace_.env(), std::move(place), std::move(entry), completion_);
   if (!file) {
     links_.fail(path);
     return problem(path, file.error());
   }
-  PV_TRY(schedule(*file));
-  (*file)->end_part();
-  pending_.push_back({*file, nullptr});
+  PV_TRY(schedule(*file, nullptr));
+  return complete(*file);
+}
+
+Status RestoreRun::update_file(RestorePlace place, repo::Entry entry, ExistingFile existing) {
+  const auto file = OutputFile::in_place(std::move(place), std::move(entry), completion_);
+  auto update = begin_update(file, std::move(existing));
+  if (update) {
+    PV_TRY(schedule(file, update->get()));
+    const Status finished = file->target_failure() ? ok() : (*update)->finish();
+    if (!finished) file->fail_target(finished.error());
+    if ((*update)->changed()) observer_.on_entry(file->place().path);
+    if (!(*update)->changed()) ++report_.files_unchanged;
+  } else {
+    file->fail_target(update.error());
+  }
+  return complete(file);
+}
+
+Result<std::unique_ptr<InPlaceUpdate>> RestoreRun::begin_update(
+    const std::shared_ptr<OutputFile>& file, ExistingFile existing) {
+  if (!target_reading_) target_reading_ = std::make_unique<TargetReading>(workspace_.env());
+  const UpdateParts parts{.workspace = workspace_,
+                          .queue = *target_reading_->queue,
+                          .pool = target_reading_->pool,
+                          .verify = request_.verify,
+                          .dry_run = request_.dry_run,
+                          .report = report_};
+  return InPlaceUpdate::create(parts, std::move(existing), file);
+}
+
+// Everything of it is wanted that will be: it is finished in its turn.
+Status RestoreRun::complete(const std::shared_ptr<OutputFile>& file) {
+  file->end_part();
+  pending_.push_back({file, nullptr});
   if (pending_.size() < kPendingMax) return settle(kPendingMax);
   PV_TRY(flush_window());
   return settle(kPendingMax / 2);
 }
 
-// Wants every extent of the file; damaged parts of the map become problems of their ranges.
-Status RestoreRun::schedule(const std::shared_ptr<OutputFile>& file) {
+// Wants every extent of the file, of an `update` those that differ; damaged parts of the map become
+// problems of their ranges. Errors: what ends the restore; others stay with the file.
+Status RestoreRun::schedule(const std::shared_ptr<OutputFile>& file, InPlaceUpdate* update) {
   const repo::Entry& entry = file->entry();
   MapReader map(workspace_.reader(), entry.map, entry.info.size);
   for (std::uint64_t span = 0; span < map.spans(); ++span) {
@@ -283,16 +376,36 @@ Status RestoreRun::schedule(const std::shared_ptr<OutputFile>& file) {
       continue;
     }
     for (const repo::Extent& extent : *node) {
-      if (extent.hole) {
-        report_.bytes_holes += extent.length;  // The file was made of one hole.
-      } else {
-        window_.want(file, at, extent);
+      const auto wanted = is_wanted(at, extent, update);
+      if (!wanted) {
+        file->fail_target(wanted.error());
+        return ok();
       }
+      if (*wanted) PV_TRY(want(file, at, extent));
+      PV_TRY(workspace_.cancel().check());
       at += extent.length;
-      if (window_.full()) PV_TRY(flush_window());
     }
   }
   return ok();
+}
+
+Result<bool> RestoreRun::is_wanted(std::uint64_t offset, const repo::Extent& extent,
+                                   InPlaceUpdate* update) {
+  if (extent.hole) report_.bytes_holes += extent.length;
+  if (update == nullptr) return !extent.hole;  // A new file was made of one hole.
+  progress();
+  return update->differs(offset, extent);
+}
+
+Status RestoreRun::want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
+                        const repo::Extent& extent) {
+  report_.bytes_fetched += extent.length;
+  if (request_.dry_run) {
+    report_.bytes_written += extent.length;
+    return ok();
+  }
+  window_.want(file, offset, extent);
+  return window_.full() ? flush_window() : ok();
 }
 
 Status RestoreRun::flush_window() {
@@ -326,18 +439,33 @@ Status RestoreRun::finish_file(OutputFile& file) {
 }
 
 Status RestoreRun::publish(OutputFile& file) {
-  if (const auto failure = file.target_failure()) return *failure;
+  if (const auto failure = file.target_failure()) {
+    const bool half = file.is_in_place() && file.is_open();
+    return half ? failure->with_context("partly written, restore it again") : *failure;
+  }
   for (const RestoreProblem& each : file.problems()) {
     ++report_.damaged;
     observer_.on_problem(each);
   }
-  set_metadata(*file.place().dir, file.temporary_name(), file.entry());
+  if (request_.dry_run) return ok();
+  using enum OutputFile::Durability;
+  const bool times_count = file.is_in_place() && request_.overwrite == Overwrite::IfChanged;
+  PV_TRY(file.close(times_count ? Now : Whenever));
+  Dir& dir = *file.place().dir;
+  if (file.is_in_place()) {
+    report_.metadata_skipped +=
+        remove_other_xattrs(dir, file.working_name(), file.entry(), special_bits());
+  }
+  set_metadata(dir, file.working_name(), file.entry());
   return file.publish();
 }
 
+SpecialBits RestoreRun::special_bits() const {
+  return request_.allow_special ? SpecialBits::Restore : SpecialBits::Drop;
+}
+
 void RestoreRun::set_metadata(Dir& dir, const std::string& name, const repo::Entry& entry) {
-  report_.metadata_skipped += restore_metadata(
-      dir, name, entry, request_.allow_special ? SpecialBits::Restore : SpecialBits::Drop);
+  report_.metadata_skipped += restore_metadata(dir, name, entry, special_bits());
 }
 
 void RestoreRun::make_links() {
@@ -369,7 +497,7 @@ void RestoreRun::progress() {
   const std::int64_t now = workspace_.env().monotonic_ns();
   if (now - last_progress_ns_ < kProgressNs) return;
   last_progress_ns_ = now;
-  progress_.bytes_done = window_.bytes_written();
+  progress_.bytes_done = window_.bytes_written() + report_.bytes_equal;
   progress_.files_done = report_.files;
   observer_.on_progress(progress_);
 }

@@ -1,5 +1,7 @@
 #include "restore_metadata.h"
 
+#include <algorithm>
+
 namespace pagevault::engine {
 
 namespace {
@@ -7,7 +9,29 @@ namespace {
 constexpr std::uint32_t kSpecialModeBits = 06000;  // setuid, setgid.
 constexpr std::string_view kCapabilities = "security.capability";
 
+// What the file system or the system's policy gives to every file is none of ours.
+bool is_restorable(const std::string& xattr) {
+  return xattr.starts_with("user.") || xattr.starts_with("trusted.") || xattr == kCapabilities ||
+         xattr == "system.posix_acl_access";
+}
+
 }  // namespace
+
+std::uint64_t remove_other_xattrs(Dir& dir, const std::string& name, const repo::Entry& entry,
+                                  SpecialBits special) {
+  const auto present = dir.xattrs(name);
+  if (!present) return 1;
+  const auto is_wanted = [&](const std::string& xattr) {
+    if (xattr == kCapabilities && special == SpecialBits::Drop) return false;
+    return std::ranges::any_of(entry.xattrs, [&](const Xattr& x) { return x.name == xattr; });
+  };
+  std::uint64_t left = 0;
+  for (const Xattr& xattr : *present) {
+    if (!is_restorable(xattr.name) || is_wanted(xattr.name)) continue;
+    if (!dir.remove_xattr(name, xattr.name)) ++left;
+  }
+  return left;
+}
 
 // Owner first (it clears special bits), then attributes, mode and times.
 std::uint64_t restore_metadata(Dir& dir, const std::string& name, const repo::Entry& entry,

@@ -20,6 +20,7 @@ struct RestoreRequest {
   std::vector<std::string> excludes;
   Overwrite overwrite = Overwrite::Always;
   bool verify = false;         ///< Hash every chunk against its id.
+  bool delta = false;          ///< Change files that are there in place; not with Overwrite::Never.
   bool dry_run = false;        ///< Say what would be written.
   bool allow_special = false;  ///< Device nodes, setuid and setgid bits, file capabilities (S14).
 };
@@ -49,9 +50,14 @@ class RestoreObserver {
 
 struct RestoreReport {
   std::uint64_t files = 0;
-  std::uint64_t files_skipped = 0;  ///< By overwrite policy.
+  std::uint64_t files_skipped = 0;    ///< By overwrite policy.
+  std::uint64_t files_unchanged = 0;  ///< Of `files`: delta found every byte in place.
   std::uint64_t directories = 0;
   std::uint64_t others = 0;
+  std::uint64_t bytes_compared = 0;  ///< Delta: read of what was there.
+  std::uint64_t bytes_equal = 0;     ///< Delta: found as in the snapshot, left alone.
+  std::uint64_t bytes_zeroed = 0;    ///< Delta: became holes.
+  std::uint64_t bytes_fetched = 0;   ///< Plain bytes taken from the repository.
   std::uint64_t bytes_written = 0;
   std::uint64_t bytes_holes = 0;
   std::uint64_t damaged = 0;           ///< Problems that come from the repository: exit 20.
@@ -60,7 +66,27 @@ struct RestoreReport {
 };
 
 /// Files appear under their name only when complete; a damaged one is kept as `NAME.pv-damaged`.
-/// Errors: NotFound (snapshot or path), NoSpace, Cancelled.
+///
+/// With `delta` a regular file that is there, can be read and has no second name is not replaced
+/// but changed in place. Every extent of the snapshot is compared with the bytes at its place by
+/// gate (with `verify` also by id); only those that differ are fetched and written, what is a hole
+/// in the snapshot becomes zeros, and the length is set. Everything else is restored as without
+/// `delta`; what the snapshot has not is left alone. For a file changed in place:
+/// - It is mode 0600 from before the first write until its metadata is set.
+/// - An interruption, a crash, a failed write or a full disk leave it under its name, partly old
+/// and
+///   partly new; every byte is compared again by the next run, which completes it.
+/// - When ranges cannot be restored it becomes `NAME.pv-damaged`, even if nothing else differed,
+/// and
+///   no file is left under NAME. There the ranges named as problems hold what they held before
+///   (zeros beyond the old end), since that may be the last copy; everything else is as in the
+///   snapshot.
+/// - With Overwrite::IfChanged it is synced before its times are set, so that after a power loss
+/// equal
+///   times still mean equal bytes.
+///
+/// Errors: NotFound (snapshot or path), InvalidArgument (delta and Overwrite::Never), NoSpace,
+/// Cancelled.
 Result<RestoreReport> run_restore(Workspace& workspace, const RestoreRequest& request,
                                   RestoreObserver& observer);
 
