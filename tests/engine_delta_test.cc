@@ -84,7 +84,7 @@ TEST_F(EngineDelta, AChangedRowCostsItsBytesAndNotItsChunk) {
   EXPECT_EQ(first.deltas, 0U);
   change_rows(1, 40, 100);  // 10 of 400 pages, 1,000 bytes that do not compress.
   const auto second = backup();
-  EXPECT_EQ(second.deltas, second.chunks_new - 1) << "all but the folder, which has no predecessor";
+  EXPECT_GE(second.deltas + 1, second.chunks_new) << "all, but maybe the folder of a few bytes";
   EXPECT_GE(second.deltas, 8U);
   EXPECT_LT(second.stats.bytes_stored_data, 2'000U);
   EXPECT_GT(second.stats.bytes_new, 500'000U);
