@@ -52,7 +52,8 @@ class RestoreRun {
       : workspace_(workspace),
         request_(request),
         observer_(observer),
-        window_(workspace, request.verify) {}
+        window_(workspace, {.verify = request.verify,
+                            .fetch_by = request.delta ? FetchBy::Worker : FetchBy::Caller}) {}
 
   Result<RestoreReport> run();
 

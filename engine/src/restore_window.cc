@@ -9,7 +9,8 @@ namespace {
 constexpr std::uint64_t kWindowBytes = 24 * kMiB;  // Plain bytes fetched in one batch.
 constexpr std::size_t kWindowExtents = 4096;
 constexpr std::uint64_t kGroupBytes = 1 * kMiB;  // Plain bytes one task decodes and writes at once.
-constexpr std::size_t kGroupsQueued = 24;
+constexpr std::uint64_t kWorkerWindowBytes = 4 * kMiB;  // So that many workers have one soon.
+constexpr std::size_t kTasksQueued = 24;
 
 }  // namespace
 
@@ -48,11 +49,19 @@ struct RestoreWindow::GroupTask {
   }
 };
 
-RestoreWindow::RestoreWindow(Workspace& workspace, bool verify)
+RestoreWindow::RestoreWindow(Workspace& workspace, Options options)
     : workspace_(workspace),
-      verify_(verify),
+      options_(options),
       workers_(workspace.env().make_executor(std::max(1U, workspace.env().processors()),
-                                             kGroupsQueued)) {}
+                                             kTasksQueued)) {}
+
+RestoreWindow::GroupTask RestoreWindow::task_of(std::shared_ptr<const ExtentBatch> batch,
+                                                Group group) {
+  return {.batch = std::move(batch),
+          .group = std::move(group),
+          .verify = options_.verify,
+          .written = &written_};
+}
 
 void RestoreWindow::want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
                          const repo::Extent& extent) {
@@ -71,19 +80,27 @@ void RestoreWindow::want(const std::shared_ptr<OutputFile>& file, std::uint64_t 
 }
 
 bool RestoreWindow::full() const {
-  return bytes_ >= kWindowBytes || extents_.size() >= kWindowExtents;
+  const bool by_caller = options_.fetch_by == FetchBy::Caller;
+  return bytes_ >= (by_caller ? kWindowBytes : kWorkerWindowBytes) ||
+         extents_.size() >= kWindowExtents;
 }
 
 void RestoreWindow::flush() {
   if (extents_.empty()) return;
-  const auto batch = ExtentBatch::fetch(workspace_, std::exchange(extents_, {}));
-  for (Group& group : groups_) {
-    GroupTask task{
-        .batch = batch, .group = std::move(group), .verify = verify_, .written = &written_};
-    workers_->submit([task = std::move(task)] { task.run(); });
-  }
-  groups_.clear();
   bytes_ = 0;
+  auto extents = std::exchange(extents_, {});
+  auto groups = std::exchange(groups_, {});
+  if (options_.fetch_by == FetchBy::Worker) {
+    workers_->submit([this, extents = std::move(extents), groups = std::move(groups)]() mutable {
+      const auto batch = ExtentBatch::fetch(workspace_, std::move(extents));
+      for (Group& group : groups) task_of(batch, std::move(group)).run();
+    });
+    return;
+  }
+  const auto batch = ExtentBatch::fetch(workspace_, std::move(extents));
+  for (Group& group : groups) {
+    workers_->submit([task = task_of(batch, std::move(group))] { task.run(); });
+  }
 }
 
 }  // namespace pagevault::engine

@@ -12,18 +12,29 @@
 
 namespace pagevault::engine {
 
-/// One thread gathers. Memory: about three windows of 24 MiB, however large the files.
+/// Who fetches a window.
+enum class FetchBy : std::uint8_t {
+  Caller,  ///< Who gathers has nothing else to do: windows of 24 MiB, planned as one sweep.
+  Worker,  ///< Who gathers compares meanwhile: windows of 4 MiB, fetched, decoded and written by
+           ///< one.
+};
+
+/// One thread gathers. Memory: about three windows of 24 MiB or one of 4 MiB for each worker (and
+/// the gaps joined over), however large the files.
 class RestoreWindow {
  public:
-  /// `verify`: hash every chunk against its id. `workspace`, and the completion of the files,
-  /// outlive it.
-  RestoreWindow(Workspace& workspace, bool verify);
+  struct Options {
+    bool verify = false;  ///< Hash every chunk against its id.
+    FetchBy fetch_by = FetchBy::Caller;
+  };
+  /// `workspace`, and the completion of the files, outlive it.
+  RestoreWindow(Workspace& workspace, Options options);
 
   /// The bytes of `extent` (not a hole) shall stand at `offset` of `file`.
   void want(const std::shared_ptr<OutputFile>& file, std::uint64_t offset,
             const repo::Extent& extent);
   bool full() const;
-  /// Fetches what is wanted and hands it to the workers. Waits only while their queue is full.
+  /// Hands what is wanted to the workers. Waits only while their queue is full.
   void flush();
 
   std::uint64_t bytes_written() const { return written_.load(std::memory_order_relaxed); }
@@ -38,9 +49,10 @@ class RestoreWindow {
     std::size_t count = 0;
   };
   struct GroupTask;
+  GroupTask task_of(std::shared_ptr<const ExtentBatch> batch, Group group);
 
   Workspace& workspace_;
-  const bool verify_;
+  const Options options_;
   std::vector<repo::Extent> extents_;
   std::vector<Group> groups_;
   std::uint64_t bytes_ = 0;
