@@ -366,6 +366,13 @@ Result<std::vector<ByteRange>> BackupRun::ranges_to_read(File& file, const FileI
 Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool trust) {
   MappingInput input = mapping_input(item, item.entry.info, trust);
   PV_TRY_ASSIGN(input.data, ranges_to_read(file, item.entry.info, input));
+  ChunkId earlier;
+  if (input.parent && item.entry.info.size >= DictionarySource::kFileBytesMin) {
+    MapReader map(workspace_.reader(), input.parent->map, input.parent->length);
+    earlier = dictionary_of(workspace_.reader(), map);
+  }
+  DictionarySource dictionaries(file, item.entry.info.size, input.parent.has_value(), earlier);
+  input.dictionaries = &dictionaries;
   FileBlockSource source(*queue_, pool_, file, input.data);
   PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
   report_.stats.bytes_read += mapped.bytes_read;

@@ -75,6 +75,7 @@ Status ChunkBatch::store() {
     requests.push_back({.type = repo::BlobType::Data,
                         .plain = chunk.bytes,
                         .predecessor = chunk.predecessor,
+                        .dictionary = chunk.dictionary.get(),
                         .result = {}});
   }
   PV_TRY(session_->put(requests));

@@ -52,6 +52,7 @@ struct FileMapper::SpanContext {
   bool is_stream = false;
 
   ParentSpan parent;
+  DictionarySource* dictionaries = nullptr;
   bool differs = false;  // Some extent was cut anew.
   bool all_kept = true;  // Every extent so far is the parent's, in order.
 
@@ -132,6 +133,7 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
   SpanContext context;
   context.start = span * repo::kSpanBytes;
   context.is_stream = !input.length;
+  context.dictionaries = input.dictionaries;
   const std::uint64_t end =
       std::min(input.length.value_or(repo::kFileBytesMax), context.start + repo::kSpanBytes);
   context.length = end - context.start;
@@ -257,13 +259,19 @@ void FileMapper::submit(Window& window, SpanContext& context, std::size_t length
   const auto view = window.view(length);
   PV_CHECK(view.has_value());  // Seen already: nothing is read here.
   const std::uint64_t offset = window.position() - context.start;
+  const ChunkId predecessor = context.parent.predecessor_of(offset, length);
+  std::shared_ptr<repo::SourceDictionary> dictionary;
+  if (context.dictionaries != nullptr) {
+    dictionary = context.dictionaries->for_chunk(!predecessor.is_zero(), length);
+  }
   batch_.add({.owner = window.owner(),
               .bytes = view->first(length),
               .map = context.map,
               .span = context.span,
               .extent = context.span->add_pending(),
-              .predecessor = context.parent.predecessor_of(offset, length),
-              .expected = expected ? std::optional(*expected) : std::nullopt});
+              .predecessor = predecessor,
+              .expected = expected ? std::optional(*expected) : std::nullopt,
+              .dictionary = std::move(dictionary)});
   window.consume(length);
   if (batch_.is_ready()) flush();
 }

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "chunk_batch.h"
+#include "dictionary_source.h"
 #include "pagevault/chunker/page_chunker.h"
 #include "pagevault/chunker/stream_chunker.h"
 #include "pagevault/engine/tree.h"
@@ -42,6 +43,8 @@ struct MappingInput {
   bool trust_metadata = false;
   /// True for spans whose "unchanged" extents are hashed this time (S10).
   std::function<bool(std::uint64_t span)> audited;
+  /// What its plain chunks are encoded with; null: nothing.
+  DictionarySource* dictionaries = nullptr;
 };
 
 struct MappingResult {

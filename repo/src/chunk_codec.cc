@@ -1,12 +1,13 @@
 #include "pagevault/repo/chunk_codec.h"
 
-#define ZSTD_STATIC_LINKING_ONLY  // Magicless frames, prefixes by reference.
 #include <fmt/format.h>
-#include <zstd.h>
-#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
+
+#include "delta_encoder.h"
+#include "dictionary_encoder.h"
+#include "zstd_contexts.h"
 
 namespace pagevault::repo {
 
@@ -40,43 +41,20 @@ int level_of(Compression compression) {
   PV_CHECK(false);
 }
 
-/// Chunks up to this length are compressed with a smaller hash table than level 1 would take: as
-/// measured in docs/adr/0005-compression-levels.md.
+/// Chunks up to this length are compressed with a smaller hash table than the level would take:
+/// docs/adr/0005-compression-levels.md, and for fastest 0009-dictionaries.md.
 constexpr std::size_t kSmallTableBytesMax = 128 * kKiB;
-constexpr int kSmallTableLog = 12;
-
-constexpr int kDeltaLevel = 3;
-
-struct FreeCompressor {
-  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
-};
-struct FreeDecompressor {
-  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
-};
-
-/// For calls that fail only when we pass nonsense.
-void must(std::size_t code) { PV_CHECK(ZSTD_isError(code) == 0U); }
-
-/// Writes frames of the format: docs/format.md, 4.
-std::unique_ptr<ZSTD_CCtx, FreeCompressor> make_compressor(int level) {
-  std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
-  PV_CHECK(context != nullptr);
-  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level));
-  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_format, ZSTD_f_zstd1_magicless));
-  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0));
-  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 0));
-  must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_dictIDFlag, 0));
-  return context;
+int small_table_log(Compression compression) {
+  if (compression == Compression::Auto) return 12;
+  return compression == Compression::Fastest ? 10 : 0;  // 0: as the level has it.
 }
+
+/// The longest frame that is worth decompressing later. zstd stops as soon as it sees that a frame
+/// gets longer.
+std::size_t worthwhile_bytes(std::size_t plain) { return plain - (plain + 31) / 32; }
 
 Error corrupt(std::string_view problem) {
   return {ErrorCode::Corrupt, fmt::format("chunk: {}", problem)};
-}
-
-Error zstd_error(std::string_view what, std::size_t code) {
-  const bool memory = ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation;
-  return {memory ? ErrorCode::NoSpace : ErrorCode::Corrupt,
-          fmt::format("chunk: {}: {}", what, ZSTD_getErrorName(code))};
 }
 
 }  // namespace
@@ -90,15 +68,21 @@ Result<Compression> compression_from_name(std::string_view name) {
 
 struct ChunkEncoder::State {
   Compression compression;
-  std::unique_ptr<ZSTD_CCtx, FreeCompressor> context;  // For plain chunks.
-  std::unique_ptr<ZSTD_CCtx, FreeCompressor> delta;    // Made when first needed.
+  ZstdCompressor context;                         // For plain chunks.
+  std::unique_ptr<DeltaEncoder> delta;            // Made when first needed.
+  std::unique_ptr<DictionaryEncoder> dictionary;  // Made when first needed.
   Bytes out;
 };
 
 ChunkEncoder::ChunkEncoder(Compression compression)
-    : state_(std::make_unique<State>(State{compression, nullptr, nullptr, {}})) {
+    : state_(std::make_unique<State>(State{compression, nullptr, nullptr, nullptr, {}})) {
   if (compression == Compression::Off) return;
-  state_->context = make_compressor(level_of(compression));
+  state_->context = make_zstd_compressor(level_of(compression));
+  if (compression != Compression::Fastest) return;
+  // Negative levels leave literals uncoded, which costs a third in size and hardly any time.
+  ZSTD_CCtx* const context = state_->context.get();
+  zstd_must(ZSTD_CCtx_setParameter(context, ZSTD_c_literalCompressionMode, ZSTD_ps_enable));
+  zstd_must(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 7));
 }
 
 ChunkEncoder::ChunkEncoder(ChunkEncoder&&) noexcept = default;
@@ -108,47 +92,56 @@ Result<Encoded> ChunkEncoder::encode(ByteView plain) {
   PV_CHECK(!plain.empty() && plain.size() <= kChunkBytesMax);
   const Encoded raw{.encoding = Encoding::Raw, .bytes = plain};
   if (state_->compression == Compression::Off) return raw;
-  // What does not fit is not worth decompressing later: zstd stops as soon as it sees that.
-  const std::size_t bytes_max = plain.size() - (plain.size() + 31) / 32;
+  const std::size_t bytes_max = worthwhile_bytes(plain.size());
   if (bytes_max == 0) return raw;
   Bytes& out = state_->out;
   if (out.size() < bytes_max) out.resize(bytes_max);
-  if (state_->compression == Compression::Auto) {
-    // A hash table that fits the first-level cache beside the chunk: 16 % faster, 1.2 % larger.
-    const int hash_log = plain.size() <= kSmallTableBytesMax ? kSmallTableLog : 0;
-    must(ZSTD_CCtx_setParameter(state_->context.get(), ZSTD_c_hashLog, hash_log));
-  }
+  // A hash table that fits the first-level cache beside the chunk.
+  const int hash_log =
+      plain.size() <= kSmallTableBytesMax ? small_table_log(state_->compression) : 0;
+  zstd_must(ZSTD_CCtx_setParameter(state_->context.get(), ZSTD_c_hashLog, hash_log));
   // One call with all input: zstd knows the size and fits its tables to it.
   const std::size_t code =
       ZSTD_compress2(state_->context.get(), out.data(), bytes_max, plain.data(), plain.size());
   if (ZSTD_isError(code) == 0U) return Encoded{Encoding::Zstd, ByteView(out).first(code)};
-  if (ZSTD_getErrorCode(code) == ZSTD_error_dstSize_tooSmall) return raw;
+  if (zstd_did_not_fit(code)) return raw;
   return zstd_error("compress", code);
+}
+
+bool ChunkEncoder::uses_dictionaries() const {
+  // Off has no frames, and fastest would not be.
+  return state_->compression != Compression::Off && state_->compression != Compression::Fastest;
+}
+
+Result<Encoded> ChunkEncoder::encode_with(const SourceDictionary::Content& dictionary,
+                                          ByteView plain) {
+  PV_CHECK(uses_dictionaries() && !plain.empty() && plain.size() <= kChunkBytesMax);
+  const Encoded raw{.encoding = Encoding::Raw, .bytes = plain};
+  const std::size_t bytes_max = worthwhile_bytes(plain.size());
+  if (bytes_max == 0) return raw;
+  if (!state_->dictionary) {
+    state_->dictionary = std::make_unique<DictionaryEncoder>(level_of(state_->compression));
+  }
+  Bytes& out = state_->out;
+  if (out.size() < bytes_max) out.resize(bytes_max);
+  PV_TRY_ASSIGN(const std::size_t length,
+                state_->dictionary->encode(dictionary, plain, MutableBytes(out).first(bytes_max)));
+  if (length == 0) return raw;
+  return Encoded{Encoding::ZstdDictionary, ByteView(out).first(length)};
 }
 
 Result<std::optional<Encoded>> ChunkEncoder::encode_delta(ByteView plain, ByteView base,
                                                           std::size_t bytes_max) {
   PV_CHECK(!plain.empty() && plain.size() <= kChunkBytesMax);
   PV_CHECK(!base.empty() && base.size() <= kChunkBytesMax);
-  if (!state_->delta) state_->delta = make_compressor(kDeltaLevel);
-  Bytes& out = state_->out;
-  if (out.size() < bytes_max) out.resize(bytes_max);
-  ZSTD_CCtx* const context = state_->delta.get();
-  // A frame that did not fit has left the context in its middle.
-  must(ZSTD_CCtx_reset(context, ZSTD_reset_session_only));
-  must(ZSTD_CCtx_refPrefix(context, base.data(), base.size()));
-  const std::size_t code =
-      ZSTD_compress2(context, out.data(), bytes_max, plain.data(), plain.size());
-  using MaybeEncoded = std::optional<Encoded>;
-  if (ZSTD_isError(code) == 0U) {
-    return MaybeEncoded(Encoded{Encoding::ZstdDelta, ByteView(out).first(code)});
-  }
-  if (ZSTD_getErrorCode(code) == ZSTD_error_dstSize_tooSmall) return MaybeEncoded();
-  return zstd_error("compress", code);
+  if (!state_->delta) state_->delta = std::make_unique<DeltaEncoder>();
+  PV_TRY_ASSIGN(const auto bytes, state_->delta->encode(plain, base, bytes_max));
+  if (!bytes) return std::optional<Encoded>();
+  return std::optional<Encoded>(Encoded{Encoding::ZstdDelta, *bytes});
 }
 
 struct ChunkDecoder::State {
-  std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context;
+  ZstdDecompressor context;
 
   Status set_base(Encoding encoding, ByteView base);
   Status decode_frame(ByteView encoded, MutableBytes plain);
@@ -191,9 +184,9 @@ ChunkDecoder::ChunkDecoder() : state_(std::make_unique<State>()) {
   state_->context.reset(ZSTD_createDCtx());
   ZSTD_DCtx* const context = state_->context.get();
   PV_CHECK(context != nullptr);
-  must(ZSTD_DCtx_setParameter(context, ZSTD_d_format, ZSTD_f_zstd1_magicless));
-  must(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, kWindowLogMax));
-  must(ZSTD_DCtx_setParameter(context, ZSTD_d_stableOutBuffer, 1));
+  zstd_must(ZSTD_DCtx_setParameter(context, ZSTD_d_format, ZSTD_f_zstd1_magicless));
+  zstd_must(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, kWindowLogMax));
+  zstd_must(ZSTD_DCtx_setParameter(context, ZSTD_d_stableOutBuffer, 1));
 }
 
 ChunkDecoder::ChunkDecoder(ChunkDecoder&&) noexcept = default;
@@ -208,7 +201,7 @@ Status ChunkDecoder::decode(Encoding encoding, ByteView encoded, ByteView base,
     return ok();
   }
   if (has_base(encoding) && base.empty()) return corrupt("base is empty");
-  must(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only));
+  zstd_must(ZSTD_DCtx_reset(state_->context.get(), ZSTD_reset_session_only));
   PV_TRY(state_->set_base(encoding, base));
   return state_->decode_frame(encoded, plain);
 }

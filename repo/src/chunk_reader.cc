@@ -201,4 +201,8 @@ Result<Bytes> ChunkReader::read_data(const ChunkId& id) {
   return read_chunk(BlobType::Data, id, nullptr);
 }
 
+Result<Bytes> ChunkReader::read_dictionary(const ChunkId& id) {
+  return read_chunk(BlobType::Dictionary, id, nullptr);
+}
+
 }  // namespace pagevault::repo

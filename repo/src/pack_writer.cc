@@ -46,8 +46,9 @@ struct PackWriter::State {
   XXH3_state_t hash;
   PackDirectory pack;
   std::uint64_t offset = 0;
-  Bytes sealed;   // Reused.
-  Status status;  // The first error; final.
+  std::uint64_t directory_bytes = kTagBytes;  // Of the blobs so far.
+  Bytes sealed;                               // Reused.
+  Status status;                              // The first error; final.
   bool finished = false;
 };
 
@@ -118,6 +119,7 @@ Status PackWriter::add(BlobEntry entry, ByteView encoded) {
                            .offset = state.offset,
                            .entry = entry};
   state.pack.blobs.push_back(entry);
+  state.directory_bytes += blob_entry_bytes(entry);
   const auto binding = blob_binding(state.repository, where);
   state.status = state.seal_and_append(where.ordinal, binding, encoded);
   return state.status;
@@ -139,6 +141,11 @@ bool PackWriter::full() const {
   constexpr std::uint64_t kRoomForLast = kChunkBytesMax + kTagBytes + kPackTrailerBytes;
   const std::uint64_t directory = (blobs() + 1) * kBlobEntryBytesMax + kTagBytes;
   return blobs() >= kPackBlobsMax || padme(bytes() + directory + kRoomForLast) > kPackBytesMax;
+}
+
+std::uint64_t PackWriter::file_bytes_with(const BlobEntry& next) const {
+  return padme(state_->offset + next.stored_bytes + state_->directory_bytes +
+               blob_entry_bytes(next) + kPackTrailerBytes);
 }
 
 std::uint64_t PackWriter::bytes() const { return state_->offset; }

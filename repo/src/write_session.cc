@@ -37,6 +37,7 @@ struct Scratch {
   ChunkDecoder decoder;
   Bytes decoded;
   std::shared_ptr<const Bytes> base;  // Of the chunk being encoded, if it is a delta.
+  const SourceDictionary::Content* dictionary = nullptr;  // Of the chunk being encoded, if any.
 };
 
 PackContent content_of(BlobType type) {
@@ -52,15 +53,17 @@ struct Lane {
 }  // namespace
 
 struct WriteSession::State {
-  State(ChunkReader& reader, const Options& o)
-      : repository(reader.repository()),
-        index(reader.index()),
+  State(ChunkReader& r, const Options& o)
+      : reader(r),
+        repository(r.repository()),
+        index(r.index()),
         options(o),
         cipher(preferred_cipher()),
         policy(o.delta),
-        bases(reader, policy, [this](const PackId& id) { return lost.contains(id); }) {}
+        bases(r, policy, [this](const PackId& id) { return lost.contains(id); }) {}
 
   // Immutable after begin.
+  ChunkReader& reader;
   const Repository& repository;
   ChunkIndex& index;
   const Options options;
@@ -110,6 +113,8 @@ struct WriteSession::State {
   Status store(const PutRequest& request, const DeltaBase& base);
   Result<std::optional<Encoded>> encode_delta(Scratch& scratch, ByteView plain,
                                               const DeltaBase& base);
+  Result<Encoded> encode_plain(Scratch& scratch, const PutRequest& request);
+  Result<const SourceDictionary::Content*> load(SourceDictionary& dictionary);
   Status verify(Scratch& scratch, const Encoded& encoded, ByteView plain);
   Status append(const BlobEntry& entry, ByteView encoded);
   void publish(std::unique_ptr<PackWriter> writer);
@@ -188,10 +193,11 @@ Status WriteSession::State::put(std::span<PutRequest> requests) {
 
 Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteView plain) {
   if (encoded.encoding == Encoding::Raw) return ok();
-  const bool is_delta = encoded.encoding == Encoding::ZstdDelta;
+  ByteView base;
+  if (encoded.encoding == Encoding::ZstdDelta) base = *used.base;
+  if (encoded.encoding == Encoding::ZstdDictionary) base = used.dictionary->bytes;
   used.decoded.resize(plain.size());
-  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes,
-                             is_delta ? ByteView(*used.base) : ByteView(), used.decoded));
+  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, base, used.decoded));
   if (!equal_bytes(plain, used.decoded)) {
     return Error(ErrorCode::Corrupt, "decodes to other bytes");
   }
@@ -212,6 +218,44 @@ Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used, 
   return used.encoder.encode_delta(plain, *used.base, delta_bytes_max(base.entry, plain.size()));
 }
 
+Result<const SourceDictionary::Content*> WriteSession::State::load(SourceDictionary& dictionary) {
+  return dictionary.content({.store = [this](ByteView fresh) -> Result<ChunkId> {
+                               PutRequest request{.type = BlobType::Dictionary,
+                                                  .plain = fresh,
+                                                  .predecessor = {},
+                                                  .dictionary = nullptr,
+                                                  .result = {}};
+                               PV_TRY(put({&request, 1}));
+                               return request.result.id;
+                             },
+                             .read = [this](const ChunkId& id) -> Result<Bytes> {
+                               PV_TRY_ASSIGN(const Presence presence, presence_of(id));
+                               if (presence != Presence::Usable)
+                                 return Error(ErrorCode::NotFound, "dictionary is lost");
+                               return reader.read_dictionary(id);
+                             }});
+}
+
+// With the source's dictionary while that pays; some chunks both ways, to see whether it does.
+Result<Encoded> WriteSession::State::encode_plain(Scratch& used, const PutRequest& request) {
+  SourceDictionary* const dictionary = request.dictionary;
+  if (dictionary == nullptr || !used.encoder.uses_dictionaries() || dictionary->is_unreadable()) {
+    return used.encoder.encode(request.plain);
+  }
+  const bool probe = dictionary->is_probe();
+  if (!probe && !dictionary->pays()) return used.encoder.encode(request.plain);
+  PV_TRY_ASSIGN(used.dictionary, load(*dictionary));
+  if (used.dictionary == nullptr) return used.encoder.encode(request.plain);
+  std::size_t without = 0;
+  if (probe) {
+    PV_TRY_ASSIGN(const Encoded plain, used.encoder.encode(request.plain));
+    without = plain.bytes.size();
+  }
+  PV_TRY_ASSIGN(const Encoded encoded, used.encoder.encode_with(*used.dictionary, request.plain));
+  if (probe) dictionary->add_probe(encoded.bytes.size(), without);
+  return encoded;
+}
+
 Status WriteSession::State::store(const PutRequest& request, const DeltaBase& base) {
   const ByteView plain = request.plain;
   const auto used = scratch.borrow([&] { return std::make_unique<Scratch>(options.compression); });
@@ -223,7 +267,7 @@ Status WriteSession::State::store(const PutRequest& request, const DeltaBase& ba
     policy.add_saving(static_cast<std::int64_t>(base.entry.stored_bytes) -
                       static_cast<std::int64_t>(encoded.bytes.size()));
   } else {
-    PV_TRY_ASSIGN(encoded, used->encoder.encode(plain));
+    PV_TRY_ASSIGN(encoded, encode_plain(*used, request));
   }
   if (options.extra_verify) {
     const Status verified = verify(*used, encoded, plain);
@@ -240,7 +284,8 @@ Status WriteSession::State::store(const PutRequest& request, const DeltaBase& ba
   entry.encoding = encoded.encoding;
   entry.plain_bytes = static_cast<std::uint32_t>(plain.size());
   entry.stored_bytes = static_cast<std::uint32_t>(encoded.bytes.size() + kTagBytes);
-  if (delta) entry.base = base.entry.id;
+  if (encoded.encoding == Encoding::ZstdDelta) entry.base = base.entry.id;
+  if (encoded.encoding == Encoding::ZstdDictionary) entry.base = used->dictionary->id;
   auto& stored = request.type == BlobType::Metadata ? bytes_stored_meta : bytes_stored_data;
   stored.fetch_add(entry.stored_bytes, std::memory_order_relaxed);
   chunks_new.fetch_add(1, std::memory_order_relaxed);
@@ -255,6 +300,12 @@ Status WriteSession::State::append(const BlobEntry& entry, ByteView encoded) {
   std::unique_ptr<PackWriter> full;
   {
     const std::lock_guard lock(into.mutex);
+    // Just below a power of two the padding is least: a byte more costs 1/32 of the pack.
+    const std::uint64_t bytes_max = repository.config().pack_bytes;
+    if (into.writer && (into.writer->file_bytes_with(entry) > bytes_max ||
+                        into.writer->blobs() >= kBlobsPerPack)) {
+      full = std::move(into.writer);
+    }
     if (!into.writer) {
       PV_TRY_ASSIGN(into.writer, PackWriter::create(env(), repository.store(), repository.keys(),
                                                     {.content = content,
@@ -262,10 +313,6 @@ Status WriteSession::State::append(const BlobEntry& entry, ByteView encoded) {
                                                      .repository = repository.config().id}));
     }
     PV_TRY(into.writer->add(entry, encoded));
-    if (into.writer->bytes() >= repository.config().pack_bytes ||
-        into.writer->blobs() >= kBlobsPerPack) {
-      full = std::move(into.writer);
-    }
   }
   if (full) publish(std::move(full));
   return ok();
@@ -418,7 +465,11 @@ Status WriteSession::put(std::span<PutRequest> requests) {
 }
 
 Result<PutResult> WriteSession::put(BlobType type, ByteView plain, const ChunkId& predecessor) {
-  PutRequest request{.type = type, .plain = plain, .predecessor = predecessor, .result = {}};
+  PutRequest request{.type = type,
+                     .plain = plain,
+                     .predecessor = predecessor,
+                     .dictionary = nullptr,
+                     .result = {}};
   PV_TRY(put({&request, 1}));
   return request.result;
 }

@@ -8,10 +8,11 @@
 #include "pagevault/base/bytes.h"
 #include "pagevault/base/result.h"
 #include "pagevault/repo/format.h"
+#include "pagevault/repo/source_dictionary.h"
 
 namespace pagevault::repo {
 
-/// `off` stores raw; levels in ADR 0005.
+/// `off` stores raw; levels in ADR 0005, dictionaries in ADR 0009.
 enum class Compression : std::uint8_t { Off, Fastest, Auto, Better, Max };
 Result<Compression> compression_from_name(std::string_view name);
 
@@ -29,6 +30,12 @@ class ChunkEncoder {
 
   /// Zstd, or Raw when that is not at least 1/32 smaller. `plain` has 1..kChunkBytesMax bytes.
   Result<Encoded> encode(ByteView plain);
+
+  /// False where dictionaries would be out of place: Off and Fastest.
+  bool uses_dictionaries() const;
+  /// ZstdDictionary, or Raw when that is not at least 1/32 smaller. Precondition:
+  /// uses_dictionaries().
+  Result<Encoded> encode_with(const SourceDictionary::Content& dictionary, ByteView plain);
 
   /// A zstd frame that has `base` as its prefix; nothing when it would be longer than `bytes_max`.
   /// Both have 1..kChunkBytesMax bytes. The same at every compression: a delta is cheap as it is.

@@ -35,6 +35,8 @@ class ChunkReader {
   Result<std::shared_ptr<const Bytes>> read_metadata(const ChunkId& id);
   /// Plain bytes of a data chunk, id verified; not cached.
   Result<Bytes> read_data(const ChunkId& id);
+  /// Bytes of a dictionary, id verified.
+  Result<Bytes> read_dictionary(const ChunkId& id);
 
   /// Decodes `sealed` (read from `where` by the caller) into `plain` (entry.plain_bytes long).
   /// Fetches the base of a delta or dictionary when there is one. `verify_id`: hash it too.

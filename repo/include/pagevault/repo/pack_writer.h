@@ -32,6 +32,8 @@ class PackWriter {
 
   std::uint64_t bytes() const;  ///< Written or buffered so far.
   std::size_t blobs() const;
+  /// Length of the finished pack, padding included, if `next` were its last blob.
+  std::uint64_t file_bytes_with(const BlobEntry& next) const;
   /// True when the format's limits (kPackBlobsMax, kPackBytesMax) leave no room for one more chunk.
   /// Writers close a pack long before, at the config's pack length, unless blobs are tiny.
   bool full() const;

@@ -31,6 +31,8 @@ struct PutRequest {
   ByteView plain;
   /// The chunk that stood in its place before, which it may be stored as a delta of; zero: none.
   ChunkId predecessor;
+  /// Of the source, for chunks that are not stored as deltas; null: none. Outlives the session.
+  SourceDictionary* dictionary = nullptr;
   PutResult result;  ///< Filled in.
 };
 

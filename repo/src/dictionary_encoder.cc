@@ -1,0 +1,75 @@
+#include "dictionary_encoder.h"
+
+#include <algorithm>
+
+#include "pagevault/repo/format.h"
+#include "zstd_contexts.h"
+
+namespace pagevault::repo {
+
+namespace {
+
+// zstd's own table for level 1 is too small to hold what a dictionary of half a megabyte knows.
+constexpr unsigned kTableLogMin = 16;
+// Longer chunks than chunkers make are encoded where they lie.
+constexpr std::size_t kRoomBytes = 256 * kKiB;
+// Chunks are fitted to this length, which only sets the size of windows and tables.
+constexpr std::uint64_t kUsualChunkBytes = 64 * kKiB;
+
+}  // namespace
+
+struct DictionaryEncoder::State {
+  explicit State(int l) : level(l), context(make_zstd_compressor(l)) {
+    // Copying its tables is faster than looking at two sets of them.
+    zstd_must(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_forceAttachDict, ZSTD_dictForceCopy));
+  }
+
+  void adopt(const SourceDictionary::Content& content);
+
+  const int level;
+  ZstdCompressor context;
+  ZstdDictionary tables;  // Refers to `buffer`.
+  ChunkId id;
+  std::size_t dictionary_bytes = 0;
+  Bytes buffer;  // The dictionary, and room for one chunk right behind it.
+};
+
+void DictionaryEncoder::State::adopt(const SourceDictionary::Content& content) {
+  if (id == content.id && tables) return;
+  zstd_must(ZSTD_CCtx_refCDict(context.get(), nullptr));
+  tables.reset();
+  id = content.id;
+  dictionary_bytes = content.bytes.size();
+  buffer.assign(dictionary_bytes + kRoomBytes, std::byte{0});
+  std::ranges::copy(content.bytes, buffer.begin());
+  ZSTD_compressionParameters parameters =
+      ZSTD_getCParams(level, kUsualChunkBytes, dictionary_bytes);
+  parameters.hashLog = std::max(parameters.hashLog, kTableLogMin);
+  tables.reset(ZSTD_createCDict_advanced(buffer.data(), dictionary_bytes, ZSTD_dlm_byRef,
+                                         ZSTD_dct_auto, parameters, ZSTD_defaultCMem));
+  PV_CHECK(tables != nullptr);
+  zstd_must(ZSTD_CCtx_refCDict(context.get(), tables.get()));
+}
+
+DictionaryEncoder::DictionaryEncoder(int level) : state_(std::make_unique<State>(level)) {}
+DictionaryEncoder::~DictionaryEncoder() = default;
+
+Result<std::size_t> DictionaryEncoder::encode(const SourceDictionary::Content& dictionary,
+                                              ByteView plain, MutableBytes out) {
+  State& state = *state_;
+  PV_CHECK(!plain.empty() && plain.size() <= kChunkBytesMax);
+  state.adopt(dictionary);
+  if (plain.size() <= kRoomBytes) {
+    // Right behind the dictionary, so that zstd sees one window: the same frame, up to 10 % faster.
+    const auto behind = MutableBytes(state.buffer).subspan(state.dictionary_bytes, plain.size());
+    std::ranges::copy(plain, behind.begin());
+    plain = behind;
+  }
+  const std::size_t code =
+      ZSTD_compress2(state.context.get(), out.data(), out.size(), plain.data(), plain.size());
+  if (ZSTD_isError(code) == 0U) return code;
+  if (zstd_did_not_fit(code)) return std::size_t{0};
+  return zstd_error("compress", code);
+}
+
+}  // namespace pagevault::repo
