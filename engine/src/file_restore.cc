@@ -8,9 +8,9 @@ namespace pagevault::engine {
 
 namespace {
 
-constexpr std::size_t kPendingMax = 256;  // Files open at once.
-constexpr std::size_t kTargetBlocks = 8;  // Being compared, read ahead, and one joined.
-constexpr unsigned kTargetReads = 8;      // In flight at most.
+constexpr std::size_t kFilesOpenMax = 256;  // Files open at once.
+constexpr std::size_t kTargetBlocks = 8;    // Being compared, read ahead, and one joined.
+constexpr unsigned kTargetReads = 8;        // In flight at most.
 
 }  // namespace
 
@@ -29,6 +29,8 @@ FileRestore::FileRestore(Workspace& workspace, const RestoreRequest& request,
       outcome_(outcome),
       window_(workspace, {.verify = request.verify,
                           .fetch_by = request.delta ? FetchBy::Worker : FetchBy::Caller}) {}
+
+FileRestore::~FileRestore() = default;
 
 Status FileRestore::restore(RestorePlace place, repo::Entry entry) {
   if (links_.is_further_name(entry, place)) {
@@ -93,9 +95,9 @@ Result<std::unique_ptr<InPlaceUpdate>> FileRestore::begin_update(const FilePoint
 Status FileRestore::complete(const FilePointer& file) {
   file->end_part();
   pending_.push_back({file, nullptr});
-  if (pending_.size() < kPendingMax) return settle(kPendingMax);
+  if (pending_.size() < kFilesOpenMax) return settle(kFilesOpenMax);
   PV_TRY(flush_window());
-  return settle(kPendingMax / 2);
+  return settle(kFilesOpenMax / 2);
 }
 
 // Wants every extent of the file, of an `update` those that differ; damaged parts of the map become

@@ -21,6 +21,7 @@ namespace pagevault::engine {
 class FileRestore {
  public:
   FileRestore(Workspace& workspace, const RestoreRequest& request, RestoreOutcome& outcome);
+  ~FileRestore();
 
   /// One regular file; `place` has no directory in a dry run that finds none. Errors: what ends the
   /// restore; all others are reported.

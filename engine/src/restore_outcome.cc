@@ -4,7 +4,7 @@ namespace pagevault::engine {
 
 namespace {
 
-constexpr std::int64_t kProgressNs = 100'000'000;
+constexpr std::int64_t kReportEveryNs = 100'000'000;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void RestoreOutcome::damaged(const RestoreProblem& range) {
 
 void RestoreOutcome::progress(std::uint64_t bytes_written, Moment moment) {
   const std::int64_t now = env_.monotonic_ns();
-  if (moment == Moment::WhenDue && now - last_ns_ < kProgressNs) return;
+  if (moment == Moment::WhenDue && now - last_ns_ < kReportEveryNs) return;
   last_ns_ = now;
   progress_.bytes_done = bytes_written + report.bytes_equal;
   progress_.files_done = report.files;

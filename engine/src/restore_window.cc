@@ -10,7 +10,7 @@ constexpr std::uint64_t kWindowBytes = 24 * kMiB;  // Plain bytes fetched in one
 constexpr std::size_t kWindowExtents = 4096;
 constexpr std::uint64_t kGroupBytes = 1 * kMiB;  // Plain bytes one task decodes and writes at once.
 constexpr std::uint64_t kWorkerWindowBytes = 4 * kMiB;  // So that many workers have one soon.
-constexpr std::size_t kTasksQueued = 24;
+constexpr std::size_t kWindowTasksQueued = 24;
 
 }  // namespace
 
@@ -53,7 +53,7 @@ RestoreWindow::RestoreWindow(Workspace& workspace, Options options)
     : workspace_(workspace),
       options_(options),
       workers_(workspace.env().make_executor(std::max(1U, workspace.env().processors()),
-                                             kTasksQueued)) {}
+                                             kWindowTasksQueued)) {}
 
 RestoreWindow::GroupTask RestoreWindow::task_of(std::shared_ptr<const ExtentBatch> batch,
                                                 Group group) {
