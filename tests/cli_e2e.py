@@ -455,6 +455,47 @@ class Restoring(Vault):
         self.run_it("restore", "latest", "--target", target)
         self.assertEqual(tree(self.restored_source(target)), tree(self.source))
 
+    # covers S14, F6.2
+    def test_delta_writes_only_what_differs(self):
+        self.fill_source()
+        write(f"{self.source}/big", random_bytes(8_000_000, SEED + 2))
+        os.chmod(f"{self.source}/big", 0o640)
+        self.init()
+        self.backup()
+        target = self.restore()
+        big = f"{self.restored_source(target)}/big"
+        inode = os.stat(big).st_ino
+        with open(big, "r+b") as file:
+            file.seek(3_000_000)
+            file.write(b"changed")
+            file.seek(9_000_000)
+            file.write(b"longer")
+        os.chmod(big, 0o400)
+        words = ("restore", "latest", "--target", target, "--delta")
+        out, _ = self.run_it(*words, "--dry-run")
+        self.assertIn(b"/big", out)
+        self.assertNotIn(b"a.txt", out)
+        self.assertEqual(os.stat(big).st_size, 9_000_006)
+        done = self.summary(*words)
+        self.assertEqual(os.stat(big).st_ino, inode)
+        self.assertEqual(tree(self.restored_source(target)), tree(self.source))
+        self.assertGreater(done["bytes_compared"], 8_000_000)
+        self.assertLessEqual(done["bytes_written"], 256 << 10)
+        again = self.summary(*words, "--verify")
+        self.assertEqual((again["bytes_fetched"], again["bytes_written"]), (0, 0))
+        self.assertEqual(tree(self.restored_source(target)), tree(self.source))
+        out, _ = self.run_it(*words)
+        self.assertIn(b"compared: ", out)
+        self.run_it(*words, "--overwrite", "if-changed")
+        self.run_it(*words, "--overwrite", "never", expect=USAGE)
+        # A name that leads elsewhere is replaced, what it leads to is not touched.
+        write(f"{self.work}/outside", "outside")
+        os.remove(big)
+        os.symlink(f"{self.work}/outside", big)
+        self.run_it(*words)
+        self.assertEqual(read(f"{self.work}/outside"), b"outside")
+        self.assertEqual(tree(self.restored_source(target)), tree(self.source))
+
     def test_a_stream_comes_back(self):
         self.init()
         data = random_bytes(5_000_000, SEED + 1)

@@ -16,6 +16,7 @@ int main(int count, char** arguments) {
   if (!pagevault::deny_syscalls({{SYS_io_uring_setup, EPERM},
                                  {SYS_openat2, EPERM},
                                  {kCachestatCall, ENOSYS},
+                                 {SYS_fallocate, EOPNOTSUPP},
                                  {SYS_renameat2, EINVAL}})) {
     std::perror("run_denied: seccomp");
     return 2;
