@@ -324,12 +324,14 @@ TEST_F(DeltaRestore, DoesNotNeedDamagedDataThatTheTargetStillHas) {  // covers F
 
 TEST_F(DeltaRestore, NamesAFileThatCannotBeReadAndLeavesItAlone) {  // covers F2.2
   restore_all();
+  env.truncate("/out/a.db", 5'000'000);
   env.set_unreadable("/out/a.db", {100'000, 10});
   const auto report = vault.restore(request(), recorder);
   ASSERT_TRUE(report);
   EXPECT_EQ(report->failed, 1U);
   ASSERT_EQ(recorder.problems.size(), 1U);
   EXPECT_EQ(recorder.problems[0].path, "/src/a.db");
+  EXPECT_EQ(env.file_size("/out/a.db"), 5'000'000U);
   env.set_unreadable("/out/a.db", {});
   must_restore(request());
   EXPECT_EQ(tree_text(env, "/out"), expected);
