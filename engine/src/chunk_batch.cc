@@ -23,7 +23,7 @@ repo::Extent hole_of(std::uint64_t length) {
 
 void ChunkBatch::add(CutChunk chunk) {
   bytes_ += chunk.bytes.size();
-  has_predecessor_ = has_predecessor_ || !chunk.predecessor.is_zero();
+  has_predecessor_ = has_predecessor_ || !chunk.predecessor.chunk.is_zero();
   chunks_.push_back(std::move(chunk));
 }
 
@@ -75,6 +75,7 @@ Status ChunkBatch::store() {
     requests.push_back({.type = repo::BlobType::Data,
                         .plain = chunk.bytes,
                         .predecessor = chunk.predecessor,
+                        .trial = chunk.trial.get(),
                         .dictionary = chunk.dictionary.get(),
                         .result = {}});
   }

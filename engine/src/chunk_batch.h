@@ -25,9 +25,10 @@ struct CutChunk {
   ByteView bytes;
   std::shared_ptr<MapBuilder> map;
   std::shared_ptr<MapBuilder::Span> span;
-  repo::Extent* extent = nullptr;                      ///< To be filled in.
-  ChunkId predecessor;                                 ///< Zero: none.
+  repo::Extent* extent = nullptr;  ///< To be filled in.
+  repo::Predecessor predecessor;
   std::optional<repo::Extent> expected;                ///< The parent's, to be compared by id.
+  std::shared_ptr<repo::DeltaTrial> trial;             ///< Of the file.
   std::shared_ptr<repo::SourceDictionary> dictionary;  ///< Of the file; null: none.
 };
 

@@ -53,8 +53,9 @@ struct FileMapper::SpanContext {
 
   ParentSpan parent;
   DictionarySource* dictionaries = nullptr;
-  bool differs = false;  // Some extent was cut anew.
-  bool all_kept = true;  // Every extent so far is the parent's, in order.
+  std::shared_ptr<repo::DeltaTrial> trial;  // Shared with the chunks on their way.
+  bool differs = false;                     // Some extent was cut anew.
+  bool all_kept = true;                     // Every extent so far is the parent's, in order.
 
   // The parent's last extent was ended by the end of its file, not by a cut, if the file grew.
   bool grew_beyond(const repo::Extent* extent) const {
@@ -102,6 +103,7 @@ Result<std::uint32_t> FileMapper::detect_page_size(Window& window, const Mapping
 Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& input) {
   Window window(source);
   MappingResult result;
+  result.trial = std::make_shared<repo::DeltaTrial>();
   PV_TRY_ASSIGN(result.page_size, detect_page_size(window, input));
   result.map = std::make_shared<MapBuilder>(parts_.session, parts_.completion,
                                             input.parent ? input.parent->map : repo::MapRoot{});
@@ -134,6 +136,7 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
   context.start = span * repo::kSpanBytes;
   context.is_stream = !input.length;
   context.dictionaries = input.dictionaries;
+  context.trial = result.trial;
   const std::uint64_t end =
       std::min(input.length.value_or(repo::kFileBytesMax), context.start + repo::kSpanBytes);
   context.length = end - context.start;
@@ -237,8 +240,9 @@ Status FileMapper::cut_chunk(Window& window, SpanContext& context, std::uint64_t
   const std::uint32_t max = context.pages ? context.pages->sizes().max : stream_.sizes().max;
   std::uint64_t limit = std::min<std::uint64_t>(left, max);
   bool exact = false;
-  if (context.pages != nullptr) {
-    // Sticky cuts: a page changed in place keeps its chunk's borders (chunker/sticky_cuts.h).
+  if (context.pages != nullptr && context.trial->pays()) {
+    // Sticky cuts: a page changed in place keeps its chunk's borders (chunker/sticky_cuts.h). Where
+    // pages have moved they would only hide what content finds again.
     const chunker::StickyCuts sticky(context.parent.ends(), context.length, max);
     const chunker::NextCut next = sticky.next(offset);
     exact = next.exact && next.limit - offset <= limit;
@@ -259,10 +263,10 @@ void FileMapper::submit(Window& window, SpanContext& context, std::size_t length
   const auto view = window.view(length);
   PV_CHECK(view.has_value());  // Seen already: nothing is read here.
   const std::uint64_t offset = window.position() - context.start;
-  const ChunkId predecessor = context.parent.predecessor_of(offset, length);
+  const repo::Predecessor predecessor = context.parent.predecessor_of(offset, length);
   std::shared_ptr<repo::SourceDictionary> dictionary;
   if (context.dictionaries != nullptr) {
-    dictionary = context.dictionaries->for_chunk(!predecessor.is_zero(), length);
+    dictionary = context.dictionaries->for_chunk(!predecessor.chunk.is_zero(), length);
   }
   batch_.add({.owner = window.owner(),
               .bytes = view->first(length),
@@ -271,6 +275,7 @@ void FileMapper::submit(Window& window, SpanContext& context, std::size_t length
               .extent = context.span->add_pending(),
               .predecessor = predecessor,
               .expected = expected ? std::optional(*expected) : std::nullopt,
+              .trial = context.trial,
               .dictionary = std::move(dictionary)});
   window.consume(length);
   if (batch_.is_ready()) flush();

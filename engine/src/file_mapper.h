@@ -52,7 +52,8 @@ struct MappingResult {
   std::uint64_t length = 0;  ///< Bytes mapped; less than expected when the source shrank.
   std::uint64_t bytes_read = 0;
   std::uint32_t page_size = 0;
-  bool differs = false;  ///< From the parent's map, as far as it was looked at.
+  std::shared_ptr<repo::DeltaTrial> trial;  ///< Whether deltas came out. Shared with chunks.
+  bool differs = false;                     ///< From the parent's map, as far as it was looked at.
 };
 
 /// One per backup; map() is called by the reading thread only.

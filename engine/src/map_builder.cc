@@ -77,7 +77,7 @@ void MapBuilder::span_done(std::size_t number, const repo::SpanNode& extents,
     if (number == 0 && node.size() <= repo::kInlineNodeBytes) {
       const std::lock_guard lock(mutex_);
       small_first_ = std::move(node);  // Inline if no second span comes; take() decides.
-    } else if (auto put = session_->put(repo::BlobType::Metadata, node, predecessor)) {
+    } else if (auto put = session_->put(repo::BlobType::Metadata, node, {predecessor, {}})) {
       const std::lock_guard lock(mutex_);
       nodes_[number] = put->id;
     } else {
@@ -137,7 +137,7 @@ Result<repo::MapRoot> MapBuilder::lists() {
     const bool follows = predecessor_.form == root.form && number < predecessor_.ids.size();
     PV_TRY_ASSIGN(const auto put,
                   session_->put(repo::BlobType::Metadata, repo::encode_node_list(part),
-                                follows ? predecessor_.ids[number] : ChunkId{}));
+                                {follows ? predecessor_.ids[number] : ChunkId{}, {}}));
     root.ids.push_back(put.id);
   }
   return root;

@@ -22,8 +22,8 @@ const repo::Extent* ParentSpan::extent_at(std::uint64_t offset) {
   return begin == offset ? &node_[cursor_] : nullptr;
 }
 
-ChunkId ParentSpan::predecessor_of(std::uint64_t offset, std::uint64_t length) const {
-  ChunkId best;
+repo::Predecessor ParentSpan::predecessor_of(std::uint64_t offset, std::uint64_t length) const {
+  repo::Predecessor best;
   std::uint64_t most = 0;
   const auto first = std::upper_bound(ends_.begin(), ends_.end(), offset);
   for (auto i = static_cast<std::size_t>(first - ends_.begin()); i < node_.size(); ++i) {
@@ -33,7 +33,8 @@ ChunkId ParentSpan::predecessor_of(std::uint64_t offset, std::uint64_t length) c
     const std::uint64_t overlap = std::min(ends_[i], offset + length) - std::max(begin, offset);
     if (overlap <= most) continue;
     most = overlap;
-    best = node_[i].chunk;
+    best.chunk = node_[i].chunk;
+    best.gate = node_[i].whole_chunk ? std::optional(node_[i].gate) : std::nullopt;
   }
   return best;
 }

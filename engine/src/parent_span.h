@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pagevault/engine/tree.h"
+#include "pagevault/repo/write_session.h"
 
 namespace pagevault::engine {
 
@@ -28,8 +29,8 @@ class ParentSpan {
 
   /// The extent that starts at `offset`; null when none does. Offsets must not descend.
   const repo::Extent* extent_at(std::uint64_t offset);
-  /// The chunk that covers most of [offset, offset + length); zero when there is none.
-  ChunkId predecessor_of(std::uint64_t offset, std::uint64_t length) const;
+  /// The chunk that covers most of [offset, offset + length), if any.
+  repo::Predecessor predecessor_of(std::uint64_t offset, std::uint64_t length) const;
 
  private:
   repo::SpanNode node_;

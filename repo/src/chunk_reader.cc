@@ -150,10 +150,15 @@ Result<std::shared_ptr<const Bytes>> ChunkReader::read_base(const BlobEntry& ent
 }
 
 Result<std::shared_ptr<const Bytes>> ChunkReader::decode_base(const BlobLocation& where,
-                                                              ByteView sealed) {
+                                                              ByteView sealed,
+                                                              const chunker::Gate* gate) {
   if (auto cached = state_->bases.get(where.entry.id)) return cached;
   Bytes plain(where.entry.plain_bytes);
-  PV_TRY(decode(where, sealed, plain, /*verify_id=*/true));
+  PV_TRY(decode(where, sealed, plain, /*verify_id=*/gate == nullptr));
+  if (gate != nullptr && chunker::gate_of(repository_->keys().gate(), plain) != *gate) {
+    return Error(ErrorCode::Corrupt,
+                 "chunk " + where.entry.id.hex(8) + " is not what the snapshot recorded");
+  }
   const std::size_t weight = plain.size();
   return state_->bases.put(where.entry.id, std::move(plain), weight);
 }

@@ -31,6 +31,18 @@ std::size_t delta_bytes_max(const BlobEntry& base, std::size_t plain_bytes) {
   return std::max(share, plain_bytes / 32);
 }
 
+bool DeltaTrial::wants_attempt() {
+  constexpr unsigned kAttemptEvery = 16;
+  return pays() || calls_.fetch_add(1, std::memory_order_relaxed) % kAttemptEvery == 0;
+}
+
+void DeltaTrial::add(bool came_out) {
+  // Two workers may both write: a lost step does no harm.
+  const int credit = credit_.load(std::memory_order_relaxed);
+  const int next = came_out ? std::min(credit + kCreditOfSuccess, kCreditMax) : credit - 1;
+  credit_.store(std::max(next, 0), std::memory_order_relaxed);
+}
+
 bool DeltaPolicy::reads_bases() const {
   if (mode_ != DeltaMode::Auto) return mode_ == DeltaMode::Always;
   const std::int64_t spent = spent_ns_.load(std::memory_order_relaxed);

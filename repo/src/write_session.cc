@@ -111,7 +111,7 @@ struct WriteSession::State {
   Result<Presence> presence_of(const ChunkId& id);
   Status put(std::span<PutRequest> requests);
   Status store(const PutRequest& request, const DeltaBase& base);
-  Result<std::optional<Encoded>> encode_delta(Scratch& scratch, ByteView plain,
+  Result<std::optional<Encoded>> encode_delta(Scratch& scratch, const PutRequest& request,
                                               const DeltaBase& base);
   Result<Encoded> encode_plain(Scratch& scratch, const PutRequest& request);
   Result<const SourceDictionary::Content*> load(SourceDictionary& dictionary);
@@ -182,8 +182,9 @@ Status WriteSession::State::put(std::span<PutRequest> requests) {
     if (!request.result.is_new) continue;
     fresh.push_back(&request);
     // Older deltas may be made of what was lost: it is stored plain, or they would be too deep.
-    const bool plain = presence == Presence::Lost;
-    wanted.push_back({request.type, plain ? ChunkId{} : request.predecessor});
+    const bool plain = presence == Presence::Lost || request.predecessor.chunk.is_zero() ||
+                       (request.trial != nullptr && !request.trial->wants_attempt());
+    wanted.push_back({request.type, plain ? ChunkId{} : request.predecessor.chunk});
   }
   if (fresh.empty()) return ok();
   PV_TRY_ASSIGN(const auto found, bases.fetch(wanted));
@@ -205,17 +206,23 @@ Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteVi
 }
 
 // Nothing when there is no base, it cannot be read, or the delta would not be worth it.
-Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used, ByteView plain,
+Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used,
+                                                                 const PutRequest& request,
                                                                  const DeltaBase& base) {
   if (!base.batch) return std::optional<Encoded>();
-  auto decoded = base.batch->decode_base(base.entry.id);
+  const Predecessor& predecessor = request.predecessor;
+  const bool has_gate = predecessor.gate && predecessor.chunk == base.entry.id;
+  auto decoded = base.batch->decode_base(base.entry.id, has_gate ? &*predecessor.gate : nullptr);
   if (!decoded) {
     // Damage in an older snapshot must not keep the new one from being made.
     bases_unreadable.fetch_add(1, std::memory_order_relaxed);
     return std::optional<Encoded>();
   }
   used.base = std::move(decoded).value();
-  return used.encoder.encode_delta(plain, *used.base, delta_bytes_max(base.entry, plain.size()));
+  const std::size_t bytes_max = delta_bytes_max(base.entry, request.plain.size());
+  PV_TRY_ASSIGN(const auto delta, used.encoder.encode_delta(request.plain, *used.base, bytes_max));
+  if (request.trial != nullptr) request.trial->add(delta.has_value());
+  return delta;
 }
 
 Result<const SourceDictionary::Content*> WriteSession::State::load(SourceDictionary& dictionary) {
@@ -259,7 +266,7 @@ Result<Encoded> WriteSession::State::encode_plain(Scratch& used, const PutReques
 Status WriteSession::State::store(const PutRequest& request, const DeltaBase& base) {
   const ByteView plain = request.plain;
   const auto used = scratch.borrow([&] { return std::make_unique<Scratch>(options.compression); });
-  PV_TRY_ASSIGN(const auto delta, encode_delta(*used, plain, base));
+  PV_TRY_ASSIGN(const auto delta, encode_delta(*used, request, base));
   Encoded encoded;
   if (delta) {
     encoded = *delta;
@@ -464,10 +471,11 @@ Status WriteSession::put(std::span<PutRequest> requests) {
   return done ? ok() : Status(state_->fail(done.error()));
 }
 
-Result<PutResult> WriteSession::put(BlobType type, ByteView plain, const ChunkId& predecessor) {
+Result<PutResult> WriteSession::put(BlobType type, ByteView plain, const Predecessor& predecessor) {
   PutRequest request{.type = type,
                      .plain = plain,
                      .predecessor = predecessor,
+                     .trial = nullptr,
                      .dictionary = nullptr,
                      .result = {}};
   PV_TRY(put({&request, 1}));

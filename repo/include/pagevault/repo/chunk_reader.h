@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "pagevault/chunker/gate.h"
 #include "pagevault/repo/chunk_codec.h"
 #include "pagevault/repo/chunk_index.h"
 #include "pagevault/repo/repository.h"
@@ -45,9 +46,11 @@ class ChunkReader {
   Status decode_onto(const BlobLocation& where, ByteView sealed, ByteView base, MutableBytes plain,
                      bool verify_id);
 
-  /// Plain bytes of the chunk that a blob with a base builds on, id verified; from a bounded cache
-  /// if it was there lately. `sealed`: its stored bytes, read from `where`.
-  Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed);
+  /// Plain bytes of the chunk that a blob with a base builds on; from a bounded cache if it was
+  /// there lately. `sealed`: its stored bytes, read from `where`. Verified against `gate`, which
+  /// takes a twentieth of the time, or against its id without one.
+  Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed,
+                                                   const chunker::Gate* gate = nullptr);
   /// The same, but found and read here.
   Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
 

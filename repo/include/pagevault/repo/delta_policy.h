@@ -40,4 +40,22 @@ class DeltaPolicy {
   std::atomic<std::int64_t> saved_bytes_{0};
 };
 
+/// Whether chunks of one source come out as deltas. Where everything has moved (VACUUM), reading
+/// bases and failing costs several times what storing plain does. Thread-safe.
+class DeltaTrial {
+ public:
+  /// False after a row of failures; then every 16th call says true, to see whether it is over.
+  bool wants_attempt();
+  void add(bool came_out);
+  /// False while hardly anything comes out as a delta.
+  bool pays() const { return credit_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  static constexpr int kCreditMax = 32;
+  static constexpr int kCreditOfSuccess = 8;
+
+  std::atomic<int> credit_{kCreditMax};
+  std::atomic<unsigned> calls_{0};
+};
+
 }  // namespace pagevault::repo

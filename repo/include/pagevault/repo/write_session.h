@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "pagevault/repo/chunk_reader.h"
@@ -25,12 +26,20 @@ struct PutResult {
   bool is_new = false;
 };
 
+/// A chunk that another one may be stored as a delta of.
+struct Predecessor {
+  ChunkId chunk;                      ///< Zero: there is none.
+  std::optional<chunker::Gate> gate;  ///< Of the whole chunk, where it is known.
+};
+
 /// One chunk to be stored unless it is there.
 struct PutRequest {
   BlobType type = BlobType::Data;
   ByteView plain;
-  /// The chunk that stood in its place before, which it may be stored as a delta of; zero: none.
-  ChunkId predecessor;
+  /// What stood in its place before.
+  Predecessor predecessor;
+  /// Whether deltas of this source come out; null: always tried.
+  DeltaTrial* trial = nullptr;
   /// Of the source, for chunks that are not stored as deltas; null: none. Outlives the session.
   SourceDictionary* dictionary = nullptr;
   PutResult result;  ///< Filled in.
@@ -64,7 +73,7 @@ class WriteSession {
   /// "memory, CPU or library fault").
   Status put(std::span<PutRequest> requests);
   /// One chunk.
-  Result<PutResult> put(BlobType type, ByteView plain, const ChunkId& predecessor = {});
+  Result<PutResult> put(BlobType type, ByteView plain, const Predecessor& predecessor = {});
 
   /// True when `id` may be referenced without storing it again: it is there, and what it is a delta
   /// of is, too. Thread-safe.
