@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kBlocks = 32;  // 40 MiB of source bytes under way.
 constexpr std::size_t kTasksQueued = 64;
 constexpr unsigned kReadDepth = 8;
+constexpr std::uint64_t kRegisterFrom = 8 * kMiB;  // A file that pays for registered memory.
 constexpr std::uint64_t kAuditRounds =
     30;  // Every unchanged extent is hashed once in so many runs.
 // Time stamps come in steps: of a clock tick (10 ms at most) where they have fractions of a second,
@@ -68,7 +69,7 @@ class SizeSurvey final : public WalkVisitor {
 class BackupRun final : public WalkVisitor {
  public:
   BackupRun(Workspace& workspace, const BackupRequest& request, BackupObserver& observer)
-      : workspace_(workspace), request_(request), observer_(observer), pool_(kBlocks) {}
+      : workspace_(workspace), request_(request), observer_(observer) {}
 
   Result<BackupReport> run();
 
@@ -86,6 +87,7 @@ class BackupRun final : public WalkVisitor {
   Status read_sources();
   Status finish();
 
+  void prepare_reading(std::uint64_t bytes);
   Status read_stream();
   Status store_file(WalkItem& item, bool trust);
   Result<MappingResult> map_file(File& file, const WalkItem& item, bool trust);
@@ -111,10 +113,11 @@ class BackupRun final : public WalkVisitor {
   unsigned ticks_ = 0;
   std::uint64_t sources_found_ = 0;
   bool prove_references_ = true;
+  bool arena_registered_ = false;
   std::optional<Error> repository_failure_;  // Met between extents; never a source's fault (F8.2).
 
   // Destroyed in reverse: workers drain first, what their tasks use dies after.
-  BlockPool pool_;
+  std::optional<BlockPool> pool_;  // Made with the queue, when something is first read.
   Completion completion_;
   std::unique_ptr<repo::WriteSession> session_;
   std::unique_ptr<IoQueue> queue_;
@@ -187,8 +190,6 @@ Status BackupRun::begin() {
   // A covered parent is known to the index, and no pack the index knows is gone: nothing to prove.
   prove_references_ =
       session_->has_lost_packs() || !parent_ || !workspace_.covered().contains(parent_->id);
-  queue_ = env.make_io_queue(kReadDepth);
-  queue_->register_arena(pool_.arena());
   workers_ = env.make_executor(std::max(1U, env.processors()), kTasksQueued);
   PV_TRY_ASSIGN(auto mapper,
                 FileMapper::create({.session = *session_,
@@ -363,6 +364,18 @@ Result<std::vector<ByteRange>> BackupRun::ranges_to_read(File& file, const FileI
   return std::vector<ByteRange>{{0, info.size}};
 }
 
+// Before `bytes` bytes are read. Where nothing changed nothing is, and touching all this memory
+// would take as long as looking at a thousand files.
+void BackupRun::prepare_reading(std::uint64_t bytes) {
+  if (!pool_) {
+    pool_.emplace(kBlocks);
+    queue_ = workspace_.env().make_io_queue(kReadDepth);
+  }
+  if (bytes < kRegisterFrom || arena_registered_) return;
+  queue_->register_arena(pool_->arena());
+  arena_registered_ = true;
+}
+
 Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool trust) {
   MappingInput input = mapping_input(item, item.entry.info, trust);
   PV_TRY_ASSIGN(input.data, ranges_to_read(file, item.entry.info, input));
@@ -373,7 +386,8 @@ Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool
   }
   DictionarySource dictionaries(file, item.entry.info.size, input.parent.has_value(), earlier);
   input.dictionaries = &dictionaries;
-  FileBlockSource source(*queue_, pool_, file, input.data);
+  prepare_reading(item.entry.info.size);
+  FileBlockSource source(*queue_, *pool_, file, input.data);
   PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
   report_.stats.bytes_read += mapped.bytes_read;
   return mapped;
@@ -431,7 +445,8 @@ Status BackupRun::read_stream() {
   PV_TRY(tree_->enter_directory({}, {}));
   MappingInput input = mapping_input(item, item.entry.info, /*trust=*/false);
   input.length.reset();
-  StreamBlockSource source(pool_, request_.stream);
+  prepare_reading(0);
+  StreamBlockSource source(*pool_, request_.stream);
   // A stream that breaks off is no backup: a snapshot of it would look whole (F8.2).
   PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
   report_.stats.bytes_read += mapped.bytes_read;

@@ -3,10 +3,12 @@
 namespace pagevault::engine {
 
 BlockPool::BlockPool(std::size_t blocks)
-    : arena_(blocks * (kHeadroomBytes + kBlockBytes)), blocks_(blocks) {
+    : bytes_(blocks * (kHeadroomBytes + kBlockBytes)),
+      arena_(std::make_unique_for_overwrite<std::byte[]>(bytes_)),
+      blocks_(blocks) {
   const std::size_t stride = kHeadroomBytes + kBlockBytes;
   for (std::size_t i = 0; i < blocks; ++i) {
-    blocks_[i].memory = MutableBytes(arena_).subspan(i * stride, stride);
+    blocks_[i].memory = arena().subspan(i * stride, stride);
     free_.push_back(&blocks_[i]);
   }
 }

@@ -37,12 +37,13 @@ class BlockPool {
   /// and every chunk task that reads from it.
   std::shared_ptr<Block> acquire();
   /// All memory of the pool, for IoQueue::register_arena.
-  MutableBytes arena() { return arena_; }
+  MutableBytes arena() { return {arena_.get(), bytes_}; }
 
  private:
   void release(Block* block);
 
-  Bytes arena_;
+  std::size_t bytes_;
+  std::unique_ptr<std::byte[]> arena_;  // Not cleared: what is not needed is never touched.
   std::vector<Block> blocks_;
   std::mutex mutex_;
   std::condition_variable available_;

@@ -104,12 +104,11 @@ Result<ByteView> BlobBatch::sealed_bytes(const Blob& blob) const {
   return ByteView(run.bytes).subspan(blob.offset, blob.where.entry.stored_bytes);
 }
 
-Result<std::shared_ptr<const Bytes>> BlobBatch::decode_base(const ChunkId& id,
-                                                            const chunker::Gate* gate) const {
+Result<std::shared_ptr<const Bytes>> BlobBatch::decode_base(const ChunkId& id) const {
   const Blob* const blob = find(id);
   PV_CHECK(blob != nullptr);
   PV_TRY_ASSIGN(const ByteView sealed, sealed_bytes(*blob));
-  return reader_->decode_base(blob->where, sealed, gate);
+  return reader_->decode_base(blob->where, sealed);
 }
 
 Result<std::shared_ptr<const Bytes>> BlobBatch::base_of(const BlobEntry& entry) const {

@@ -150,17 +150,21 @@ Result<std::shared_ptr<const Bytes>> ChunkReader::read_base(const BlobEntry& ent
 }
 
 Result<std::shared_ptr<const Bytes>> ChunkReader::decode_base(const BlobLocation& where,
-                                                              ByteView sealed,
-                                                              const chunker::Gate* gate) {
+                                                              ByteView sealed) {
   if (auto cached = state_->bases.get(where.entry.id)) return cached;
   Bytes plain(where.entry.plain_bytes);
-  PV_TRY(decode(where, sealed, plain, /*verify_id=*/gate == nullptr));
-  if (gate != nullptr && chunker::gate_of(repository_->keys().gate(), plain) != *gate) {
-    return Error(ErrorCode::Corrupt,
-                 "chunk " + where.entry.id.hex(8) + " is not what the snapshot recorded");
-  }
+  PV_TRY(decode(where, sealed, plain, /*verify_id=*/false));
   const std::size_t weight = plain.size();
   return state_->bases.put(where.entry.id, std::move(plain), weight);
+}
+
+Status ChunkReader::verify_base(BlobType type, const ChunkId& id, ByteView plain,
+                                const std::optional<chunker::Gate>& gate) const {
+  const KeySet& keys = repository_->keys();
+  const bool right =
+      gate ? chunker::gate_of(keys.gate(), plain) == *gate : keys.chunk_id(type, plain) == id;
+  if (right) return ok();
+  return Error(ErrorCode::Corrupt, "chunk " + id.hex(8) + " decodes to other content");
 }
 
 Result<Bytes> ChunkReader::read_at(const BlobLocation& where) {

@@ -211,9 +211,11 @@ Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used,
                                                                  const DeltaBase& base) {
   if (!base.batch) return std::optional<Encoded>();
   const Predecessor& predecessor = request.predecessor;
-  const bool has_gate = predecessor.gate && predecessor.chunk == base.entry.id;
-  auto decoded = base.batch->decode_base(base.entry.id, has_gate ? &*predecessor.gate : nullptr);
-  if (!decoded) {
+  auto decoded = base.batch->decode_base(base.entry.id);
+  const bool is_it = predecessor.chunk == base.entry.id;
+  const bool sound = decoded && reader.verify_base(request.type, base.entry.id, **decoded,
+                                                   is_it ? predecessor.gate : std::nullopt);
+  if (!sound) {
     // Damage in an older snapshot must not keep the new one from being made.
     bases_unreadable.fetch_add(1, std::memory_order_relaxed);
     return std::optional<Encoded>();

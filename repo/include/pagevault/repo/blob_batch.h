@@ -32,10 +32,9 @@ class BlobBatch {
   /// the id. Precondition: place_of(id). Errors: of the one place that was read: NotFound, Corrupt,
   /// AuthFailed, Io.
   Status decode(const ChunkId& id, MutableBytes plain, bool verify_id) const;
-  /// The plain bytes of a chunk that deltas are made of, verified as ChunkReader::decode_base does,
-  /// from the reader's cache if they are there. Precondition and errors as for decode.
-  Result<std::shared_ptr<const Bytes>> decode_base(const ChunkId& id,
-                                                   const chunker::Gate* gate = nullptr) const;
+  /// The plain bytes of a chunk that deltas are made of, from the reader's cache if they are there;
+  /// proved as little as by ChunkReader::decode_base. Precondition and errors as for decode.
+  Result<std::shared_ptr<const Bytes>> decode_base(const ChunkId& id) const;
   /// The same for what `entry` is made of; if that was not planned or cannot be read, from any
   /// other place. Null when !has_base(entry.encoding).
   Result<std::shared_ptr<const Bytes>> base_of(const BlobEntry& entry) const;

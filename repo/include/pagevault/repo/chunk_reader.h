@@ -47,12 +47,16 @@ class ChunkReader {
                      bool verify_id);
 
   /// Plain bytes of the chunk that a blob with a base builds on; from a bounded cache if it was
-  /// there lately. `sealed`: its stored bytes, read from `where`. Verified against `gate`, which
-  /// takes a twentieth of the time, or against its id without one.
-  Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed,
-                                                   const chunker::Gate* gate = nullptr);
+  /// there lately. `sealed`: its stored bytes, read from `where`. They are authentic, but no more
+  /// is proved: what is decoded onto them must be verified itself, and before something new is
+  /// encoded onto them, they must be (verify_base).
+  Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed);
   /// The same, but found and read here.
   Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
+  /// Compares the plain bytes of chunk `id` with `gate`, or with the id without one, which takes
+  /// twenty times as long. Errors: Corrupt.
+  Status verify_base(BlobType type, const ChunkId& id, ByteView plain,
+                     const std::optional<chunker::Gate>& gate) const;
 
   ChunkIndex& index() { return *index_; }
   const Repository& repository() const { return *repository_; }
