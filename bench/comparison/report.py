@@ -12,6 +12,7 @@ CASES = {
     "step-0.1": "0.1 % of pages changed",
     "step-1": "1 % of pages changed",
     "step-3": "3 % of pages changed",
+    "step-3-alone": "3 %, right after a first backup",
     "restore": "restore",
     "restore:synced": "restore, and all on the disk",
     "delta-restore": "restore over a target that differs in 1 %",

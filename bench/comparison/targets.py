@@ -62,8 +62,9 @@ def _size_of_restic(ours):
 
 
 def _over_floor(case):
-    return lambda document: _quotient(_figure(document, "pagevault", case, "growth_bytes"),
-                                      document["floors"].get(case, {}).get("bytes"))
+    return lambda document: _quotient(
+        _figure(document, "pagevault", case, "growth_bytes"),
+        document["floors"].get(case.removesuffix("-alone"), {}).get("bytes"))
 
 
 def _read_again(document):
@@ -93,11 +94,18 @@ def _every_case(document):
     return measured >= set(document["cases"])
 
 
+def _sqlite_step(title, case):
+    return (
+        Target(f"{title}: restic's growth / ours", _smaller("restic", case), 80, True),
+        Target(f"{title}: our growth / floor", _over_floor(case), 1.6, False),
+        Target(f"{title}: restic's time / ours", _faster("restic", case), 10, True),
+        Target(f"{title}: borg's time / ours", _faster("borg", case), 8, True),
+    )
+
+
 TARGETS = (
-    Target("SQLite 3 %: restic's growth / ours", _smaller("restic", "step-3"), 80, True),
-    Target("SQLite 3 %: our growth / floor", _over_floor("step-3"), 1.6, False),
-    Target("SQLite 3 %: restic's time / ours", _faster("restic", "step-3"), 10, True),
-    Target("SQLite 3 %: borg's time / ours", _faster("borg", "step-3"), 8, True),
+    *_sqlite_step("SQLite 3 % after a first backup", "step-3-alone"),
+    *_sqlite_step("SQLite 3 % as third step of three", "step-3"),
     Target("PostgreSQL 3 %: restic's growth / ours", _smaller("restic", "pg-step"), 40, True),
     Target("PostgreSQL 3 %: restic's time / ours", _faster("restic", "pg-step"), 8, True),
     Target("First backup: our size / restic's", _size_of_restic("first"), 1.05, False),

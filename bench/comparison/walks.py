@@ -117,6 +117,21 @@ class SqliteWalk(Walk):
             self.backup(f"step-{share:g}")
 
 
+class LoneStepWalk(Walk):
+    """The same step of 3 % right after a first backup, with no other steps in between."""
+
+    data = "sqlite"
+    cases = ("step-3-alone",)
+
+    def walk(self):
+        *before, last = sqlite_data.SHARES
+        for share in before:
+            self.source.step(share)
+        self.backup()
+        self.source.step(last)
+        self.backup("step-3-alone")
+
+
 class FastestWalk(Walk):
     data = "sqlite"
     cases = ("first-fastest",)
@@ -192,4 +207,4 @@ class SmallFilesWalk(Walk):
         self.step("unchanged-10000", self.tool.unchanged(self.source))
 
 
-WALKS = (SqliteWalk, FastestWalk, DeltaRestoreWalk, PostgresWalk, SmallFilesWalk, ChainWalk)
+WALKS = (SqliteWalk, LoneStepWalk, FastestWalk, DeltaRestoreWalk, PostgresWalk, SmallFilesWalk, ChainWalk)
