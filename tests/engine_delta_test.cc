@@ -270,6 +270,43 @@ TEST(DeltaPolicy, AutoStopsReadingBasesThatCostMoreTimeThanTheySaveBytes) {
   EXPECT_FALSE(policy.reads_bases());
 }
 
+TEST(DeltaTrial, ARowOfFailuresLeavesEverySixteenthAttemptAndASuccessBringsAllBack) {
+  repo::DeltaTrial trial;
+  for (int i = 0; i < 31; ++i) trial.add(65'536, std::nullopt);
+  EXPECT_TRUE(trial.wants_attempt());
+  trial.add(65'536, std::nullopt);
+  int attempts = 0;
+  for (int i = 0; i < 160; ++i) attempts += trial.wants_attempt() ? 1 : 0;
+  EXPECT_EQ(attempts, 10);
+  trial.add(65'536, 500);
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(trial.wants_attempt());
+}
+
+TEST(DeltaTrial, LongDeltasSayThatPagesMovedAndAreStillMade) {
+  repo::DeltaTrial trial;
+  EXPECT_TRUE(trial.changes_in_place());
+  for (int i = 0; i < 40; ++i) trial.add(65'536, 12'000);
+  EXPECT_FALSE(trial.changes_in_place());
+  EXPECT_TRUE(trial.wants_attempt());
+  trial.add(65'536, 700);
+  EXPECT_TRUE(trial.changes_in_place());
+}
+
+// What VACUUM does to a file: the same pages, elsewhere.
+TEST_F(EngineDelta, PagesThatMovedAreFoundByContentAgain) {
+  env.write_file("/src/a.db", fake_database(4000, kPage, 1));
+  env.advance_time(10'000'000'000);
+  backup();
+  const Bytes before = *env.read_file("/src/a.db");
+  Bytes after(before.begin(), before.begin() + kPage);  // The header stays.
+  after.insert(after.end(), before.begin() + 23 * kPage, before.end());
+  env.write_file("/src/a.db", after);
+  env.advance_time(10'000'000'000);
+  const auto second = backup();
+  EXPECT_LT(second.stats.bytes_new, after.size() / 2) << "16 MB, of which nothing is new";
+  expect_all_restore();
+}
+
 TEST(DeltaPolicy, AlwaysReadsAndNeverDoesNot) {
   repo::DeltaPolicy always(repo::DeltaMode::Always);
   always.add_reading(3'600'000'000'000);

@@ -240,7 +240,7 @@ Status FileMapper::cut_chunk(Window& window, SpanContext& context, std::uint64_t
   const std::uint32_t max = context.pages ? context.pages->sizes().max : stream_.sizes().max;
   std::uint64_t limit = std::min<std::uint64_t>(left, max);
   bool exact = false;
-  if (context.pages != nullptr && context.trial->pays()) {
+  if (context.pages != nullptr && context.trial->changes_in_place()) {
     // Sticky cuts: a page changed in place keeps its chunk's borders (chunker/sticky_cuts.h). Where
     // pages have moved they would only hide what content finds again.
     const chunker::StickyCuts sticky(context.parent.ends(), context.length, max);

@@ -21,12 +21,14 @@ struct RestoreWindow::GroupTask {
   std::atomic<std::uint64_t>* written = nullptr;
 
   void run() const {
-    Bytes buffer(group.length);
+    // Not cleared first: what could not be decoded is never written.
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(group.length);
+    const MutableBytes buffer(memory.get(), group.length);
     std::uint64_t good_from = 0;  // Decoded and not yet written, in the buffer.
     std::uint64_t at = 0;
     for (std::size_t i = 0; i < group.count; ++i) {
       const std::uint64_t length = batch->extent(group.first + i).length;
-      const MutableBytes out = MutableBytes(buffer).subspan(at, length);
+      const MutableBytes out = buffer.subspan(at, length);
       const Status decoded = batch->decode(group.first + i, out, verify);
       if (!decoded) {
         // Missing is an error, never wrong bytes: the range is left out and the file named so.
@@ -40,10 +42,10 @@ struct RestoreWindow::GroupTask {
     group.file->end_part();
   }
 
-  void write(const Bytes& buffer, std::uint64_t from, std::uint64_t to) const {
+  void write(ByteView buffer, std::uint64_t from, std::uint64_t to) const {
     if (from == to) return;
     const Status done =
-        group.file->file().write_at(group.offset + from, ByteView(buffer).subspan(from, to - from));
+        group.file->file().write_at(group.offset + from, buffer.subspan(from, to - from));
     if (!done) group.file->fail_target(done.error());
     written->fetch_add(to - from, std::memory_order_relaxed);
   }

@@ -67,7 +67,7 @@ void BlobBatch::plan_runs() {
       runs_.push_back({.pack = {ObjectType::Pack, blob.where.pack.id.hex()},
                        .begin = begin,
                        .end = end,
-                       .bytes = {},
+                       .bytes = nullptr,
                        .status = {}});
       pack = &blob.where.pack.id;
     }
@@ -81,8 +81,11 @@ void BlobBatch::read_runs() {
   std::vector<RangeRead> reads;
   reads.reserve(runs_.size());
   for (Run& run : runs_) {
-    run.bytes.resize(run.end - run.begin);
-    reads.push_back({.name = run.pack, .offset = run.begin, .out = run.bytes, .status = {}});
+    run.bytes = std::make_unique_for_overwrite<std::byte[]>(run.size());
+    reads.push_back({.name = run.pack,
+                     .offset = run.begin,
+                     .out = MutableBytes(run.bytes.get(), run.size()),
+                     .status = {}});
   }
   reader_->repository().store().read_ranges(reads);
   for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].status = reads[i].status;
@@ -101,7 +104,7 @@ const BlobLocation* BlobBatch::place_of(const ChunkId& id) const {
 Result<ByteView> BlobBatch::sealed_bytes(const Blob& blob) const {
   const Run& run = runs_[blob.run];
   PV_TRY(run.status);
-  return ByteView(run.bytes).subspan(blob.offset, blob.where.entry.stored_bytes);
+  return ByteView(run.bytes.get(), run.size()).subspan(blob.offset, blob.where.entry.stored_bytes);
 }
 
 Result<std::shared_ptr<const Bytes>> BlobBatch::decode_base(const ChunkId& id) const {
@@ -130,7 +133,7 @@ Status BlobBatch::decode(const ChunkId& id, MutableBytes plain, bool verify_id) 
 
 std::uint64_t BlobBatch::bytes_read() const {
   std::uint64_t sum = 0;
-  for (const Run& run : runs_) sum += run.bytes.size();
+  for (const Run& run : runs_) sum += run.size();
   return sum;
 }
 

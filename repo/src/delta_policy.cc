@@ -33,14 +33,23 @@ std::size_t delta_bytes_max(const BlobEntry& base, std::size_t plain_bytes) {
 
 bool DeltaTrial::wants_attempt() {
   constexpr unsigned kAttemptEvery = 16;
-  return pays() || calls_.fetch_add(1, std::memory_order_relaxed) % kAttemptEvery == 0;
+  return come_out_.load(std::memory_order_relaxed) > 0 ||
+         calls_.fetch_add(1, std::memory_order_relaxed) % kAttemptEvery == 0;
 }
 
-void DeltaTrial::add(bool came_out) {
-  // Two workers may both write: a lost step does no harm.
-  const int credit = credit_.load(std::memory_order_relaxed);
-  const int next = came_out ? std::min(credit + kCreditOfSuccess, kCreditMax) : credit - 1;
-  credit_.store(std::max(next, 0), std::memory_order_relaxed);
+void DeltaTrial::add(std::size_t plain_bytes, std::optional<std::size_t> delta_bytes) {
+  constexpr int kCreditOfSuccess = 8;
+  // Rows changed in place take a hundredth of a chunk, a chunk whose pages have moved by some takes
+  // what moved in.
+  constexpr std::size_t kSmallShare = 16;
+  const auto count = [](std::atomic<int>& credit, bool success) {
+    // Two workers may both write: a lost step does no harm.
+    const int now = credit.load(std::memory_order_relaxed);
+    credit.store(std::clamp(now + (success ? kCreditOfSuccess : -1), 0, kCreditMax),
+                 std::memory_order_relaxed);
+  };
+  count(come_out_, delta_bytes.has_value());
+  count(in_place_, delta_bytes && *delta_bytes <= plain_bytes / kSmallShare);
 }
 
 bool DeltaPolicy::reads_bases() const {

@@ -10,7 +10,7 @@ namespace pagevault::repo {
 namespace {
 
 // zstd's own table for level 1 is too small to hold what a dictionary of half a megabyte knows.
-constexpr unsigned kTableLogMin = 16;
+constexpr unsigned kTableLogMin = 15;
 // Longer chunks than chunkers make are encoded where they lie.
 constexpr std::size_t kRoomBytes = 256 * kKiB;
 // Chunks are fitted to this length, which only sets the size of windows and tables.

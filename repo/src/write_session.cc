@@ -223,7 +223,10 @@ Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used,
   used.base = std::move(decoded).value();
   const std::size_t bytes_max = delta_bytes_max(base.entry, request.plain.size());
   PV_TRY_ASSIGN(const auto delta, used.encoder.encode_delta(request.plain, *used.base, bytes_max));
-  if (request.trial != nullptr) request.trial->add(delta.has_value());
+  if (request.trial != nullptr) {
+    request.trial->add(request.plain.size(),
+                       delta ? std::optional(delta->bytes.size()) : std::nullopt);
+  }
   return delta;
 }
 

@@ -53,8 +53,9 @@ class BlobBatch {
     ObjectName pack;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    Bytes bytes;
+    std::unique_ptr<std::byte[]> bytes;  ///< Not cleared first: reading fills all of it.
     Status status;
+    std::size_t size() const { return end - begin; }
   };
 
   explicit BlobBatch(ChunkReader& reader) : reader_(&reader) {}

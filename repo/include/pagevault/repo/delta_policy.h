@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "pagevault/base/result.h"
 #include "pagevault/repo/blob.h"
@@ -40,21 +41,23 @@ class DeltaPolicy {
   std::atomic<std::int64_t> saved_bytes_{0};
 };
 
-/// Whether chunks of one source come out as deltas. Where everything has moved (VACUUM), reading
-/// bases and failing costs several times what storing plain does. Thread-safe.
+/// Whether chunks of one source come out as deltas, and as small ones. Where everything has moved
+/// (VACUUM), reading bases and failing costs several times what storing plain does, and cuts kept
+/// from the parent hide what content would find again. Thread-safe.
 class DeltaTrial {
  public:
   /// False after a row of failures; then every 16th call says true, to see whether it is over.
   bool wants_attempt();
-  void add(bool came_out);
-  /// False while hardly anything comes out as a delta.
-  bool pays() const { return credit_.load(std::memory_order_relaxed) > 0; }
+  /// A chunk of `plain_bytes` became a delta of so many bytes; nothing: it did not.
+  void add(std::size_t plain_bytes, std::optional<std::size_t> delta_bytes);
+  /// True while pages change in place: deltas are small.
+  bool changes_in_place() const { return in_place_.load(std::memory_order_relaxed) > 0; }
 
  private:
   static constexpr int kCreditMax = 32;
-  static constexpr int kCreditOfSuccess = 8;
 
-  std::atomic<int> credit_{kCreditMax};
+  std::atomic<int> come_out_{kCreditMax};
+  std::atomic<int> in_place_{kCreditMax};
   std::atomic<unsigned> calls_{0};
 };
 
