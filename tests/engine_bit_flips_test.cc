@@ -24,6 +24,7 @@ repo::ObjectName object_at(const std::string& path) {
 /// A repository of at least 256 KiB with every kind of object; /src as it was at the last backup.
 void make_repository(Scenario& scenario) {
   scenario.begin();
+  scenario.env.write_file("/src/more", random_bytes(100'000, 4));
   for (std::uint64_t step = 1; step <= 5; ++step) {
     scenario.must_backup();
     scenario.change(step);

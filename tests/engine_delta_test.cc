@@ -257,6 +257,9 @@ TEST(DeltaPolicy, ADeltaMayTakeAThirdOfItsBaseOrALittleWhereTheBaseIsNearlyEmpty
   EXPECT_EQ(repo::delta_bytes_max(base_of(repo::BlobType::Data, 30'000), 65'536), 10'000U);
   EXPECT_EQ(repo::delta_bytes_max(base_of(repo::BlobType::Data, 100), 65'536), 2'048U);
   EXPECT_EQ(repo::delta_bytes_max(base_of(repo::BlobType::Metadata, 60'000), 60'000), 40'000U);
+  EXPECT_EQ(repo::delta_bytes_max(base_of(repo::BlobType::Data, 60'000), 320), 310U)
+      << "a short chunk after a long one";
+  EXPECT_EQ(repo::delta_bytes_max(base_of(repo::BlobType::Data, 60'000), 1), 0U);
 }
 
 TEST(DeltaPolicy, AutoStopsReadingBasesThatCostMoreTimeThanTheySaveBytes) {

@@ -28,7 +28,8 @@ std::size_t delta_bytes_max(const BlobEntry& base, std::size_t plain_bytes) {
   const std::size_t share =
       base.type == BlobType::Metadata ? base.stored_bytes * 2 / 3 : base.stored_bytes / 3;
   // A base that is nearly empty must not forbid a small delta.
-  return std::max(share, plain_bytes / 32);
+  // Never longer than the chunk itself, which the format would refuse.
+  return std::min(std::max(share, plain_bytes / 32), plain_bytes - (plain_bytes + 31) / 32);
 }
 
 bool DeltaTrial::wants_attempt() {

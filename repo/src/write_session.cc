@@ -222,6 +222,7 @@ Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used,
   }
   used.base = std::move(decoded).value();
   const std::size_t bytes_max = delta_bytes_max(base.entry, request.plain.size());
+  if (bytes_max == 0) return std::optional<Encoded>();
   PV_TRY_ASSIGN(const auto delta, used.encoder.encode_delta(request.plain, *used.base, bytes_max));
   if (request.trial != nullptr) {
     request.trial->add(request.plain.size(),
