@@ -4,9 +4,13 @@
 #include <sodium.h>
 #include <xxhash.h>
 
+#include <array>
+#include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
+#include "blake2b_lanes.h"
 #include "chunk_test_data.h"
 #include "pagevault/chunker/chunk_id.h"
 #include "pagevault/chunker/cut_key.h"
@@ -97,6 +101,62 @@ TEST(ChunkId, IsKeyedBlake2bOfThePlaintext) {
   for (const std::size_t length : {0U, 1U, 127U, 128U, 129U, 65'536U}) {
     const Bytes plain = random_bytes(length, 57);
     EXPECT_EQ(chunk_id(key, plain).hex(), blake2b_hex(key.expose(), plain)) << length;
+  }
+}
+
+std::vector<Bytes> messages_of(std::span<const std::size_t> lengths) {
+  std::vector<Bytes> out;
+  for (const std::size_t length : lengths) out.push_back(random_bytes(length, 59 + out.size()));
+  return out;
+}
+
+void expect_ids_as_one_by_one(std::span<const std::size_t> lengths) {
+  const auto key = counting_key<DataIdKey>(3);
+  const std::vector<Bytes> plains = messages_of(lengths);
+  std::vector<IdRequest> requests;
+  requests.reserve(plains.size());
+  for (const Bytes& plain : plains) requests.push_back({plain});
+  chunk_ids(key, requests);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(requests[i].id.hex(), blake2b_hex(key.expose(), plains[i]))
+        << "message " << i << " of " << requests.size() << ", length " << plains[i].size();
+  }
+}
+
+TEST(ChunkIds, AreThoseOfTheChunksOneByOneHoweverMany) {
+  for (std::size_t count = 0; count <= 20; ++count) {
+    std::vector<std::size_t> lengths;
+    for (std::size_t i = 0; i < count; ++i) lengths.push_back(1 + i * 997 % 5000);
+    expect_ids_as_one_by_one(lengths);
+  }
+}
+
+TEST(ChunkIds, AreThoseOfTheChunksOneByOneAroundEveryBlockBorder) {
+  std::vector<std::size_t> lengths;
+  for (std::size_t length = 0; length <= 520; ++length) lengths.push_back(length);
+  for (const std::size_t length : {4096U, 32'768U, 65'536U, 131'071U}) lengths.push_back(length);
+  expect_ids_as_one_by_one(lengths);
+}
+
+TEST(ChunkIds, AreTheSameFromEveryKernelThisProcessorRuns) {
+  const auto key = counting_key<DataIdKey>(3);
+  const std::vector<std::size_t> lengths = {1, 5, 127, 128, 129, 255, 256, 257, 1000, 70'000, 64};
+  const std::vector<Bytes> plains = messages_of(lengths);
+  for (std::size_t n = 0; const Blake2bKernel* kernel = blake2b_kernel(n); ++n) {
+    std::vector<std::array<unsigned char, 32>> hashes(plains.size());
+    std::vector<Blake2bMessage> messages;
+    for (std::size_t i = 0; i < plains.size(); ++i) {
+      const void* const bytes = plains[i].data();
+      messages.push_back(
+          {static_cast<const unsigned char*>(bytes), plains[i].size(), hashes[i].data()});
+    }
+    const void* const secret = key.expose().data();
+    blake2b_256_each(*kernel, static_cast<const unsigned char*>(secret), messages.data(),
+                     messages.size());
+    for (std::size_t i = 0; i < plains.size(); ++i) {
+      EXPECT_EQ(to_hex(std::as_bytes(std::span(hashes[i]))), blake2b_hex(key.expose(), plains[i]))
+          << kernel->name << ", length " << plains[i].size();
+    }
   }
 }
 

@@ -2,6 +2,12 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "blake2b_lanes.h"
+
 namespace pagevault::chunker {
 namespace {
 
@@ -18,9 +24,46 @@ ChunkId keyed_hash(ByteView key, ByteView plain) {
   return id;
 }
 
+unsigned char* uchars(ChunkId& id) {
+  void* const bytes = id.bytes.data();
+  return static_cast<unsigned char*>(bytes);
+}
+
+// With fewer messages than this share of its lanes a kernel is no faster than libsodium.
+bool is_worth_it(const Blake2bKernel* kernel, std::size_t messages) {
+  return kernel != nullptr && messages > kernel->lanes / 4;
+}
+
+void keyed_hashes(ByteView key, std::span<IdRequest> requests) {
+  static const Blake2bKernel* const kKernel = blake2b_kernel(0);
+  if (!is_worth_it(kKernel, requests.size())) {
+    for (IdRequest& request : requests) request.id = keyed_hash(key, request.plain);
+    return;
+  }
+  std::vector<Blake2bMessage> messages;
+  messages.reserve(requests.size());
+  for (IdRequest& request : requests) {
+    if (request.plain.empty()) {  // The kernels' messages have a last block of their own.
+      request.id = keyed_hash(key, request.plain);
+    } else {
+      messages.push_back({uchars(request.plain), request.plain.size(), uchars(request.id)});
+    }
+  }
+  // The longest first, so that lanes come to their ends together.
+  std::ranges::sort(messages, std::greater(), &Blake2bMessage::length);
+  blake2b_256_each(*kKernel, uchars(key), messages.data(), messages.size());
+}
+
 }  // namespace
 
 ChunkId chunk_id(const DataIdKey& key, ByteView plain) { return keyed_hash(key.expose(), plain); }
 ChunkId chunk_id(const MetaIdKey& key, ByteView plain) { return keyed_hash(key.expose(), plain); }
+
+void chunk_ids(const DataIdKey& key, std::span<IdRequest> requests) {
+  keyed_hashes(key.expose(), requests);
+}
+void chunk_ids(const MetaIdKey& key, std::span<IdRequest> requests) {
+  keyed_hashes(key.expose(), requests);
+}
 
 }  // namespace pagevault::chunker

@@ -23,13 +23,12 @@ repo::Extent hole_of(std::uint64_t length) {
 
 void ChunkBatch::add(CutChunk chunk) {
   bytes_ += chunk.bytes.size();
-  has_predecessor_ = has_predecessor_ || !chunk.predecessor.chunk.is_zero();
   chunks_.push_back(std::move(chunk));
 }
 
 bool ChunkBatch::is_ready() const {
   if (chunks_.empty()) return false;
-  if (!has_predecessor_ || bytes_ >= kBatchBytes) return true;
+  if (bytes_ >= kBatchBytes) return true;
   const std::uint64_t first = chunks_.front().owner->offset;
   const std::uint64_t last = chunks_.back().owner->offset;
   return last < first || last - first >= kBatchDistance;
@@ -44,18 +43,31 @@ void ChunkBatch::run() {
   chunks_.clear();
 }
 
-// True when the chunk needs no storing.
-bool ChunkBatch::settle_unstored(CutChunk& chunk) const {
-  const auto& expected = chunk.expected;
-  if (expected && keys_->chunk_id(repo::BlobType::Data, chunk.bytes) == expected->chunk) {
-    *chunk.extent = *expected;
-    return true;
+// True when the chunk needs no storing: it is zero.
+bool ChunkBatch::settle_zero(CutChunk& chunk) const {
+  if (!is_all_zero(chunk.bytes)) return false;
+  *chunk.extent = hole_of(chunk.bytes.size());
+  return true;
+}
+
+// Those that are what they are expected to be need no storing either.
+void ChunkBatch::settle_expected(std::vector<CutChunk*>& chunks) const {
+  std::vector<chunker::IdRequest> ids;
+  for (const CutChunk* chunk : chunks) {
+    if (chunk->expected) ids.push_back({chunk->bytes});
   }
-  if (is_all_zero(chunk.bytes)) {
-    *chunk.extent = hole_of(chunk.bytes.size());
-    return true;
+  if (ids.empty()) return;
+  keys_->chunk_ids(repo::BlobType::Data, ids);
+  std::vector<CutChunk*> others;
+  std::size_t next = 0;
+  for (CutChunk* const chunk : chunks) {
+    if (chunk->expected && ids[next++].id == chunk->expected->chunk) {
+      *chunk->extent = *chunk->expected;
+    } else {
+      others.push_back(chunk);
+    }
   }
-  return false;
+  chunks = std::move(others);
 }
 
 void ChunkBatch::fill(const CutChunk& chunk, const ChunkId& id) const {
@@ -68,15 +80,18 @@ void ChunkBatch::fill(const CutChunk& chunk, const ChunkId& id) const {
 
 Status ChunkBatch::store() {
   std::vector<repo::PutRequest> requests;
-  std::vector<const CutChunk*> stored;
+  std::vector<CutChunk*> stored;
   for (CutChunk& chunk : chunks_) {
-    if (settle_unstored(chunk)) continue;
-    stored.push_back(&chunk);
+    if (!settle_zero(chunk)) stored.push_back(&chunk);
+  }
+  settle_expected(stored);
+  requests.reserve(stored.size());
+  for (const CutChunk* const chunk : stored) {
     requests.push_back({.type = repo::BlobType::Data,
-                        .plain = chunk.bytes,
-                        .predecessor = chunk.predecessor,
-                        .trial = chunk.trial.get(),
-                        .dictionary = chunk.dictionary.get(),
+                        .plain = chunk->bytes,
+                        .predecessor = chunk->predecessor,
+                        .trial = chunk->trial.get(),
+                        .dictionary = chunk->dictionary.get(),
                         .result = {}});
   }
   PV_TRY(session_->put(requests));

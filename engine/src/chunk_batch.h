@@ -1,5 +1,5 @@
-// Chunks that were cut and are on their way to the store: a group of neighbours, so that what they
-// are deltas of is read in one go.
+// Chunks that were cut and are on their way to the store: a group of neighbours, so that their ids
+// are computed side by side and what they are deltas of is read in one go.
 
 #pragma once
 
@@ -40,7 +40,7 @@ class ChunkBatch {
 
   void add(CutChunk chunk);
   bool empty() const { return chunks_.empty(); }
-  /// No use in waiting for more: it holds enough, or nothing that has a predecessor.
+  /// No use in waiting for more: it holds enough.
   bool is_ready() const;
 
   /// Stores what is new and fills in every extent; errors go to the maps.
@@ -48,7 +48,8 @@ class ChunkBatch {
 
  private:
   Status store();
-  bool settle_unstored(CutChunk& chunk) const;
+  bool settle_zero(CutChunk& chunk) const;
+  void settle_expected(std::vector<CutChunk*>& chunks) const;
   void fill(const CutChunk& chunk, const ChunkId& id) const;
 
   repo::WriteSession* session_;
@@ -56,7 +57,6 @@ class ChunkBatch {
   AuditFindings* audit_;
   std::vector<CutChunk> chunks_;
   std::size_t bytes_ = 0;
-  bool has_predecessor_ = false;
 };
 
 }  // namespace pagevault::engine

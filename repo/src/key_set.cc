@@ -74,6 +74,14 @@ ChunkId KeySet::chunk_id(BlobType type, ByteView plain) const {
                                     : chunker::chunk_id(data_id_, plain);
 }
 
+void KeySet::chunk_ids(BlobType type, std::span<chunker::IdRequest> requests) const {
+  if (type == BlobType::Metadata) {
+    chunker::chunk_ids(meta_id_, requests);
+  } else {
+    chunker::chunk_ids(data_id_, requests);
+  }
+}
+
 Aead KeySet::pack_aead(PackContent content, Cipher cipher, const PackId& salt) const {
   const SecretBytes& key = content == PackContent::Data ? data_pack_ : meta_pack_;
   return {cipher, derive_salted_key(key.expose(), kPackKeyLabel, salt.view())};

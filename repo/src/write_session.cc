@@ -109,6 +109,7 @@ struct WriteSession::State {
   bool claim(const ChunkId& id);
   bool is_usable(const BlobLocation& place, unsigned depth);
   Result<Presence> presence_of(const ChunkId& id);
+  void identify(std::span<PutRequest> requests) const;
   Status put(std::span<PutRequest> requests);
   Status store(const PutRequest& request, const DeltaBase& base);
   Result<std::optional<Encoded>> encode_delta(Scratch& scratch, const PutRequest& request,
@@ -172,11 +173,25 @@ Result<Presence> WriteSession::State::presence_of(const ChunkId& id) {
 
 // ---- storing chunks -------------------------------------------------------------------------
 
+// Neighbours of one type together: several hashes at once cost much less than one by one.
+void WriteSession::State::identify(std::span<PutRequest> requests) const {
+  std::vector<chunker::IdRequest> chunks;
+  for (std::size_t first = 0, end = 0; first < requests.size(); first = end) {
+    const BlobType type = requests[first].type;
+    chunks.clear();
+    for (end = first; end < requests.size() && requests[end].type == type; ++end) {
+      chunks.push_back({requests[end].plain});
+    }
+    repository.keys().chunk_ids(type, chunks);
+    for (std::size_t i = first; i < end; ++i) requests[i].result.id = chunks[i - first].id;
+  }
+}
+
 Status WriteSession::State::put(std::span<PutRequest> requests) {
   std::vector<const PutRequest*> fresh;
   std::vector<DeltaBases::Wanted> wanted;
+  identify(requests);
   for (PutRequest& request : requests) {
-    request.result.id = repository.keys().chunk_id(request.type, request.plain);
     PV_TRY_ASSIGN(const Presence presence, presence_of(request.result.id));
     request.result.is_new = presence != Presence::Usable && claim(request.result.id);
     if (!request.result.is_new) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <utility>
 
 #include "pagevault/base/secret.h"
@@ -31,6 +32,8 @@ class KeySet {
 
   /// Id of a chunk: data and dictionary chunks by K_data_id, metadata by K_meta_id.
   ChunkId chunk_id(BlobType type, ByteView plain) const;
+  /// The same for several chunks of one type, much faster.
+  void chunk_ids(BlobType type, std::span<chunker::IdRequest> requests) const;
   /// Key of a pack in key mode 1.
   Aead pack_aead(PackContent content, Cipher cipher, const PackId& salt) const;
   /// Key of a sealed object.
