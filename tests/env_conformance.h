@@ -275,6 +275,16 @@ TEST_P(EnvConformance, DroppingTheCacheChangesNoContent) {
   EXPECT_EQ(content_of(*file), content);
 }
 
+TEST_P(EnvConformance, StartingWritebackChangesNoContent) {
+  const Bytes content = pattern(kMiB + 17, 4);
+  const auto file = create("a");
+  ASSERT_TRUE(file->write_at(0, content));
+  file->start_writeback({0, content.size()});
+  file->start_writeback({5 * kMiB, kMiB});
+  file->start_writeback({0, 0});
+  EXPECT_EQ(content_of(*file), content);
+}
+
 // covers F2.3
 TEST_P(EnvConformance, AFailedWritePoisonsTheFile) {
   put("a", "hello");

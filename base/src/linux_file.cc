@@ -195,6 +195,12 @@ void LinuxFile::drop_cache(ByteRange range) {
   }
 }
 
+void LinuxFile::start_writeback(ByteRange range) {
+  if (range.length == 0) return;  // Which to the kernel means "up to the end".
+  ::sync_file_range(fd(), static_cast<off_t>(range.offset), static_cast<off_t>(range.length),
+                    SYNC_FILE_RANGE_WRITE);
+}
+
 Status LinuxFile::close() {
   Status before = usable();
   const Status closed = fd_.close();

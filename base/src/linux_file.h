@@ -32,6 +32,7 @@ class LinuxFile final : public File {
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
   void drop_cache(ByteRange range) override;
+  void start_writeback(ByteRange range) override;
   Status close() override;
   const std::string& path() const override { return path_; }
 

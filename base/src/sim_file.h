@@ -27,6 +27,7 @@ class SimFile final : public File {
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
   void drop_cache(ByteRange) override {}
+  void start_writeback(ByteRange) override {}
   Status close() override;
   const std::string& path() const override { return handle_.path(); }
 

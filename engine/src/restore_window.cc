@@ -39,6 +39,10 @@ struct RestoreWindow::GroupTask {
       at += length;
     }
     write(buffer, good_from, at);
+    // Large files only: of small ones the kernel makes better requests by itself.
+    if (group.length >= kGroupBytes / 2) {
+      group.file->file().start_writeback({group.offset, group.length});
+    }
     group.file->end_part();
   }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "aes_gcm.h"
 #include "pagevault/base/codec.h"
 #include "pagevault/repo/format.h"
 #include "sodium_bytes.h"
@@ -16,14 +17,9 @@ namespace {
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::string_view kCommitmentLabel = "pagevault key commitment v1";
 
-static_assert(crypto_aead_aes256gcm_KEYBYTES == kKeyBytes);
+static_assert(kAesKeyBytes == kKeyBytes);
 static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == kKeyBytes);
-static_assert(crypto_aead_aes256gcm_ABYTES == kTagBytes);
 static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == kTagBytes);
-// sodium_malloc puts the end of an allocation at a page border: a whole number of alignments is
-// aligned.
-// NOLINTNEXTLINE(misc-redundant-expression): size and alignment are two things.
-static_assert(sizeof(crypto_aead_aes256gcm_state) % alignof(crypto_aead_aes256gcm_state) == 0);
 
 /// The counter, then zeros; AES-GCM uses the first 12 bytes of it.
 using Nonce = std::array<std::byte, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES>;
@@ -34,28 +30,14 @@ Nonce counter_nonce(std::uint64_t counter) {
   return nonce;
 }
 
-bool aes_available() {
-  PV_CHECK(init_crypto());
-  return crypto_aead_aes256gcm_is_available() == 1;
-}
-
-SecretBytes expand_aes_key(const SecretBytes& key) {
-  SecretBytes state(sizeof(crypto_aead_aes256gcm_state));
-  crypto_aead_aes256gcm_beforenm(
-      static_cast<crypto_aead_aes256gcm_state*>(static_cast<void*>(state.expose_mutable().data())),
-      sodium_in(key.expose()));
-  return state;
-}
-
-const crypto_aead_aes256gcm_state* aes_state(const SecretBytes& expanded) {
-  return static_cast<const crypto_aead_aes256gcm_state*>(
-      static_cast<const void*>(expanded.expose().data()));
-}
+ByteView gcm_nonce(const Nonce& nonce) { return ByteView(nonce).first(kGcmNonceBytes); }
 
 }  // namespace
 
 Cipher preferred_cipher() {
-  return aes_available() ? Cipher::Aes256Gcm : Cipher::XChaCha20Poly1305;
+  PV_CHECK(init_crypto());
+  const bool has_aes = crypto_aead_aes256gcm_is_available() == 1;
+  return has_aes ? Cipher::Aes256Gcm : Cipher::XChaCha20Poly1305;
 }
 
 Result<Cipher> cipher_from_byte(std::uint8_t number) {
@@ -65,25 +47,18 @@ Result<Cipher> cipher_from_byte(std::uint8_t number) {
   if (number != static_cast<std::uint8_t>(Cipher::Aes256Gcm)) {
     return Error(ErrorCode::Unsupported, fmt::format("unknown cipher {}", number));
   }
-  if (!aes_available()) {
-    return Error(ErrorCode::Unsupported, "AES-256-GCM needs a processor with AES instructions");
-  }
   return Cipher::Aes256Gcm;
 }
 
 struct Aead::State {
   Cipher cipher;
   Commitment commitment;
-  SecretBytes secret;  // AES: the key schedule. XChaCha20: the key.
+  SecretBytes key;
 };
 
 Aead::Aead(Cipher cipher, SecretBytes key) {
   PV_CHECK(key.size() == kKeyBytes);
   const Commitment commitment = blake2b_256(key.expose(), as_bytes(kCommitmentLabel));
-  if (cipher == Cipher::Aes256Gcm) {
-    PV_CHECK(aes_available());
-    key = expand_aes_key(key);
-  }
   state_ = std::make_unique<State>(State{cipher, commitment, std::move(key)});
 }
 
@@ -98,14 +73,13 @@ void Aead::seal(std::uint64_t counter, ByteView plain, ByteView associated,
                 MutableBytes out) const {
   PV_CHECK(out.size() == plain.size() + kTagBytes);
   const Nonce nonce = counter_nonce(counter);
-  const int failed =
-      state_->cipher == Cipher::Aes256Gcm
-          ? crypto_aead_aes256gcm_encrypt_afternm(
-                sodium_out(out), nullptr, sodium_in(plain), plain.size(), sodium_in(associated),
-                associated.size(), nullptr, sodium_in(nonce), aes_state(state_->secret))
-          : crypto_aead_xchacha20poly1305_ietf_encrypt(
-                sodium_out(out), nullptr, sodium_in(plain), plain.size(), sodium_in(associated),
-                associated.size(), nullptr, sodium_in(nonce), sodium_in(state_->secret.expose()));
+  const ByteView key = state_->key.expose();
+  if (state_->cipher == Cipher::Aes256Gcm) {
+    return aes_gcm_seal(key, gcm_nonce(nonce), plain, associated, out);
+  }
+  const int failed = crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sodium_out(out), nullptr, sodium_in(plain), plain.size(), sodium_in(associated),
+      associated.size(), nullptr, sodium_in(nonce), sodium_in(key));
   PV_CHECK(failed == 0);
 }
 
@@ -114,16 +88,14 @@ Status Aead::open(std::uint64_t counter, ByteView sealed, ByteView associated,
   if (sealed.size() < kTagBytes) return Error(ErrorCode::AuthFailed, "shorter than its tag");
   PV_CHECK(out.size() == sealed.size() - kTagBytes);
   const Nonce nonce = counter_nonce(counter);
-  const int failed = state_->cipher == Cipher::Aes256Gcm
-                         ? crypto_aead_aes256gcm_decrypt_afternm(
-                               sodium_out(out), nullptr, nullptr, sodium_in(sealed), sealed.size(),
-                               sodium_in(associated), associated.size(), sodium_in(nonce),
-                               aes_state(state_->secret))
-                         : crypto_aead_xchacha20poly1305_ietf_decrypt(
-                               sodium_out(out), nullptr, nullptr, sodium_in(sealed), sealed.size(),
-                               sodium_in(associated), associated.size(), sodium_in(nonce),
-                               sodium_in(state_->secret.expose()));
-  if (failed == 0) return ok();
+  const ByteView key = state_->key.expose();
+  const bool authentic =
+      state_->cipher == Cipher::Aes256Gcm
+          ? aes_gcm_open(key, gcm_nonce(nonce), sealed, associated, out)
+          : crypto_aead_xchacha20poly1305_ietf_decrypt(
+                sodium_out(out), nullptr, nullptr, sodium_in(sealed), sealed.size(),
+                sodium_in(associated), associated.size(), sodium_in(nonce), sodium_in(key)) == 0;
+  if (authentic) return ok();
   std::ranges::fill(out, std::byte{0});
   return Error(ErrorCode::AuthFailed, "authentication failed");
 }

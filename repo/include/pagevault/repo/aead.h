@@ -18,10 +18,10 @@ namespace pagevault::repo {
 
 enum class Cipher : std::uint8_t { Aes256Gcm = 1, XChaCha20Poly1305 = 2 };
 
-/// AES-256-GCM where the processor has it, else XChaCha20-Poly1305
-/// (docs/adr/0004-keys-and-ciphers).
+/// What to seal with: AES-256-GCM where the processor has instructions for it, else
+/// XChaCha20-Poly1305, which is faster there (docs/adr/0004-keys-and-ciphers). Both open everywhere.
 Cipher preferred_cipher();
-/// Errors: Unsupported for an unknown number, or for AES-GCM on a processor without it.
+/// Errors: Unsupported for an unknown number.
 Result<Cipher> cipher_from_byte(std::uint8_t number);
 
 using Commitment = std::array<std::byte, 32>;
@@ -29,8 +29,7 @@ using Commitment = std::array<std::byte, 32>;
 /// One key, ready to use. Immutable and thread-safe after creation.
 class Aead {
  public:
-  /// `key` has 32 bytes; `cipher` runs on this processor (cipher_from_byte or preferred_cipher said
-  /// so). Keeps the expanded key in guarded memory.
+  /// `key` has 32 bytes. Keeps it in guarded memory.
   Aead(Cipher cipher, SecretBytes key);
   Aead(Aead&&) noexcept;
   Aead& operator=(Aead&&) noexcept;
