@@ -101,8 +101,8 @@ class File {
   /// Says the range was read once and will not be again soon, so that a backup does not fill the
   /// page cache. Only pages that were not cached before should be dropped. Best effort.
   virtual void drop_cache(ByteRange range) = 0;
-  /// Begins to move what was written in the range to the disk, and does not wait: a later sync finds
-  /// less to do, and the disk works while the processor does. Promises nothing. Best effort.
+  /// Begins to move what was written in the range to the disk, and does not wait: a later sync
+  /// finds less to do, and the disk works while the processor does. Promises nothing. Best effort.
   virtual void start_writeback(ByteRange range) = 0;
   /// Closes and reports what close says. The destructor closes quietly.
   virtual Status close() = 0;

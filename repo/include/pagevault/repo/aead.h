@@ -19,7 +19,8 @@ namespace pagevault::repo {
 enum class Cipher : std::uint8_t { Aes256Gcm = 1, XChaCha20Poly1305 = 2 };
 
 /// What to seal with: AES-256-GCM where the processor has instructions for it, else
-/// XChaCha20-Poly1305, which is faster there (docs/adr/0004-keys-and-ciphers). Both open everywhere.
+/// XChaCha20-Poly1305, which is faster there (docs/adr/0004-keys-and-ciphers). Both open
+/// everywhere.
 Cipher preferred_cipher();
 /// Errors: Unsupported for an unknown number.
 Result<Cipher> cipher_from_byte(std::uint8_t number);
