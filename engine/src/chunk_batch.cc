@@ -8,9 +8,13 @@ namespace pagevault::engine {
 
 namespace {
 
-// A batch keeps the blocks alive that its chunks lie in; both bounds keep it to a few of them.
+// Bases that lie near each other are read together, so a batch is a neighbourhood.
 constexpr std::size_t kBatchBytes = 1 * kMiB;
 constexpr std::uint64_t kBatchDistance = 4 * kMiB;
+// A batch keeps the blocks alive that its chunks lie in, and each range that is read begins a block
+// of its own, however short. The reader waits for a free block while it fills a batch: if that held
+// all of the pool, it would wait for ever.
+constexpr std::size_t kBatchBlocks = 8;
 
 repo::Extent hole_of(std::uint64_t length) {
   repo::Extent extent;
@@ -23,12 +27,13 @@ repo::Extent hole_of(std::uint64_t length) {
 
 void ChunkBatch::add(CutChunk chunk) {
   bytes_ += chunk.bytes.size();
+  if (chunks_.empty() || chunks_.back().owner != chunk.owner) ++blocks_;
   chunks_.push_back(std::move(chunk));
 }
 
 bool ChunkBatch::is_ready() const {
   if (chunks_.empty()) return false;
-  if (bytes_ >= kBatchBytes) return true;
+  if (bytes_ >= kBatchBytes || blocks_ >= kBatchBlocks) return true;
   const std::uint64_t first = chunks_.front().owner->offset;
   const std::uint64_t last = chunks_.back().owner->offset;
   return last < first || last - first >= kBatchDistance;

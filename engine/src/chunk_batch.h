@@ -57,6 +57,7 @@ class ChunkBatch {
   AuditFindings* audit_;
   std::vector<CutChunk> chunks_;
   std::size_t bytes_ = 0;
+  std::size_t blocks_ = 0;  // That its chunks keep alive.
 };
 
 }  // namespace pagevault::engine
