@@ -11,17 +11,8 @@ namespace pagevault::engine {
 
 namespace {
 
-// The data ranges inside [begin, end).
-std::vector<ByteRange> clip(const std::vector<ByteRange>& ranges, std::uint64_t begin,
-                            std::uint64_t end) {
-  std::vector<ByteRange> out;
-  for (const ByteRange& range : ranges) {
-    const std::uint64_t from = std::max(range.offset, begin);
-    const std::uint64_t to = std::min(range.offset + range.length, end);
-    if (from < to) out.push_back({from, to - from});
-  }
-  return out;
-}
+// Holes that should still be there are looked at in pieces of this; whole pages of every size.
+constexpr std::uint64_t kHoleViewBytes = 64 * kKiB;
 
 repo::Extent hole_of(std::uint64_t length) {
   repo::Extent extent;
@@ -30,16 +21,31 @@ repo::Extent hole_of(std::uint64_t length) {
   return extent;
 }
 
-// Adds the parent's span to `map` unread. A zero node id means a hole only where the map says so by
-// nodes; an inline map has none.
-bool take_over_span(MapReader& parent, std::uint64_t span, MapBuilder& map) {
-  const auto node = parent.node_id(span);
-  if (!node || (node->is_zero() && parent.is_inline())) return false;
-  map.add_known_span(*node);
-  return true;
+// Nothing when what lies between input.data is not the parent's.
+std::optional<ChangedPlaces> places_of(const MappingInput& input) {
+  if (input.paranoid || !input.length) return std::nullopt;
+  if (!input.changed && !input.trust_metadata) return std::nullopt;
+  const auto ranges =
+      input.changed ? std::span<const ByteRange>(*input.changed) : std::span<const ByteRange>();
+  const std::uint64_t before = input.parent ? input.parent->length : 0;
+  return ChangedPlaces(ranges, {.before = before, .now = *input.length});
+}
+
+// All of [begin, end) was read. Reading a part of it only would be our bug.
+bool covers(const std::vector<ByteRange>& data, std::uint64_t begin, std::uint64_t end) {
+  const auto inside = clip(data, begin, end);
+  return inside.size() == 1 && inside.front() == ByteRange{begin, end - begin};
 }
 
 }  // namespace
+
+// What is known while one file is mapped.
+struct FileMapper::FileContext {
+  const MappingInput& input;
+  MappingResult& result;
+  MapReader* parent = nullptr;            // Null: none, or its pages have another size.
+  const ChangedPlaces* places = nullptr;  // Null: what was not read are holes.
+};
 
 // What is known while one span is mapped.
 struct FileMapper::SpanContext {
@@ -50,16 +56,23 @@ struct FileMapper::SpanContext {
   const chunker::PageChunker* pages = nullptr;  // Null: stream chunker.
   bool by_id = false;                           // Compare ids: paranoid, or audited.
   bool is_stream = false;
+  const ChangedPlaces* places = nullptr;  // As in FileContext.
 
   ParentSpan parent;
   DictionarySource* dictionaries = nullptr;
   std::shared_ptr<repo::DeltaTrial> trial;  // Shared with the chunks on their way.
-  bool differs = false;                     // Some extent was cut anew.
   bool all_kept = true;                     // Every extent so far is the parent's, in order.
+  bool differs = false;                     // As in MappingResult.
 
   // The parent's last extent was ended by the end of its file, not by a cut, if the file grew.
   bool grew_beyond(const repo::Extent* extent) const {
     return !is_stream && parent.is_last(extent) && length > parent.length();
+  }
+
+  // Bytes are neither read nor the parent's: there can be no map. Its position stays where it is.
+  void give_up() {
+    differs = true;
+    map->fail(Error(ErrorCode::Corrupt, "the parent's map cannot give what was not read"));
   }
 };
 
@@ -80,6 +93,25 @@ Result<FileMapper> FileMapper::create(const Parts& parts) {
   return FileMapper(parts, std::move(stream));
 }
 
+Result<std::vector<ByteRange>> FileMapper::ranges_to_read(const MappingInput& input) {
+  PV_CHECK(input.length);
+  const auto places = places_of(input);
+  ReadPlan plan;
+  plan.length = *input.length;
+  plan.audited = input.audited;
+  std::optional<MapReader> parent;
+  const bool same_pages =
+      input.parent && input.page_size.value_or(input.parent->page_size) == input.parent->page_size;
+  if (places && same_pages) {
+    plan.parent = &parent.emplace(parts_.reader, input.parent->map, input.parent->length);
+    plan.places = &*places;
+  }
+  if (parts_.prove_references && !input.trust_metadata) {
+    plan.may_reference = [this](const ChunkId& chunk) { return may_reference(chunk); };
+  }
+  return engine::ranges_to_read(plan);
+}
+
 Result<const chunker::PageChunker*> FileMapper::page_chunker(std::uint32_t page_size) {
   const auto found = pages_.find(page_size);
   if (found != pages_.end()) return &found->second;
@@ -97,7 +129,7 @@ Result<std::uint32_t> FileMapper::detect_page_size(Window& window, const Mapping
     PV_TRY_ASSIGN(const ByteView head, window.view(sqlitesupport::kHeaderBytes));
     return sqlitesupport::sqlite_page_size(head).value_or(0);
   }
-  return 0U;
+  return input.changed && input.parent ? input.parent->page_size : 0U;
 }
 
 Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& input) {
@@ -108,15 +140,17 @@ Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& i
   result.map = std::make_shared<MapBuilder>(parts_.session, parts_.completion,
                                             input.parent ? input.parent->map : repo::MapRoot{});
 
+  const auto places = places_of(input);
+  FileContext file{.input = input, .result = result, .places = places ? &*places : nullptr};
   std::optional<MapReader> parent;
   if (input.parent && input.parent->page_size == result.page_size) {
-    parent.emplace(parts_.reader, input.parent->map, input.parent->length);
+    file.parent = &parent.emplace(parts_.reader, input.parent->map, input.parent->length);
   }
   const std::uint64_t length_max = input.length.value_or(repo::kFileBytesMax);
   Status status;
   for (std::uint64_t span = 0; status && span * repo::kSpanBytes < length_max; ++span) {
     const std::uint64_t before = window.position();
-    status = map_span(window, input, result, parent ? &*parent : nullptr, span);
+    status = map_span(window, file, span);
     const std::uint64_t expected = std::min(length_max, (span + 1) * repo::kSpanBytes);
     if (window.position() < expected) break;  // The source ended.
     if (window.position() == before) break;
@@ -130,39 +164,64 @@ Result<MappingResult> FileMapper::map(BlockSource& source, const MappingInput& i
   return result;
 }
 
-Status FileMapper::map_span(Window& window, const MappingInput& input, MappingResult& result,
-                            MapReader* parent, std::uint64_t span) {
-  SpanContext context;
-  context.start = span * repo::kSpanBytes;
-  context.is_stream = !input.length;
-  context.dictionaries = input.dictionaries;
-  context.trial = result.trial;
+Status FileMapper::map_span(Window& window, FileContext& file, std::uint64_t span) {
+  const MappingInput& input = file.input;
+  const std::uint64_t start = span * repo::kSpanBytes;
   const std::uint64_t end =
-      std::min(input.length.value_or(repo::kFileBytesMax), context.start + repo::kSpanBytes);
-  context.length = end - context.start;
-  const bool audited = input.audited && input.audited(span);
-  context.by_id = input.paranoid || audited;
-  if (parent != nullptr && span < parent->spans()) {
-    if (input.trust_metadata && !audited && take_over_span(*parent, span, *result.map)) {
-      window.skip_to(end);
-      return ok();
-    }
-    context.parent = ParentSpan::load(*parent, span);
-  }
-  const auto data = context.is_stream ? std::vector<ByteRange>{{context.start, context.length}}
-                                      : clip(input.data, context.start, end);
-  if (!data.empty() && data.front().offset == context.start) {
+      std::min(input.length.value_or(repo::kFileBytesMax), start + repo::kSpanBytes);
+  const auto data =
+      input.length ? clip(input.data, start, end) : std::vector<ByteRange>{{start, end - start}};
+  if (data.empty()) {
+    PV_TRY_ASSIGN(const bool taken, take_over_span(window, file, span, end));
+    if (taken) return ok();
+  } else if (data.front().offset == start) {
     PV_TRY_ASSIGN(const ByteView head, window.view(1));
     if (head.empty()) return ok();  // The source ends exactly at the border: no further span.
   }
-  if (result.page_size != 0) {
-    PV_TRY_ASSIGN(context.pages, page_chunker(result.page_size));
+  PV_TRY_ASSIGN(SpanContext context, begin_span(file, span, end));
+  Status status = context.places != nullptr ? map_places(window, context, data, end)
+                                            : map_ranges(window, context, data, end);
+  file.result.differs = file.result.differs || context.differs;
+  end_span(context, window.position() - start);
+  return status;
+}
+
+// Adds a span of which nothing was read as what the parent has there, undecoded if possible.
+Result<bool> FileMapper::take_over_span(Window& window, FileContext& file, std::uint64_t span,
+                                        std::uint64_t end) {
+  if (file.parent == nullptr || span >= file.parent->spans()) return false;
+  if (file.places == nullptr || !file.places->leaves_span(span)) return false;
+  if (parts_.prove_references && !file.input.trust_metadata) return false;
+  const auto node = whole_span_node(*file.parent, span);
+  if (!node) return false;
+  file.result.map->add_known_span(*node);
+  const std::uint64_t length = end - window.position();
+  window.skip_to(end);
+  PV_TRY(parts_.tick(length));
+  return true;
+}
+
+Result<FileMapper::SpanContext> FileMapper::begin_span(FileContext& file, std::uint64_t span,
+                                                       std::uint64_t end) {
+  const MappingInput& input = file.input;
+  SpanContext context;
+  context.start = span * repo::kSpanBytes;
+  context.length = end - context.start;
+  context.is_stream = !input.length;
+  context.by_id = input.paranoid || (input.audited && input.audited(span));
+  context.places = file.places;
+  context.dictionaries = input.dictionaries;
+  context.trial = file.result.trial;
+  if (file.parent != nullptr) context.parent = ParentSpan::load(*file.parent, span);
+  if (file.result.page_size != 0) {
+    PV_TRY_ASSIGN(context.pages, page_chunker(file.result.page_size));
   }
-  context.map = result.map;
-  context.span = result.map->begin_span(context.parent.node_id());
-  Status status = map_ranges(window, context, data, end);
-  result.differs = result.differs || context.differs;
-  const std::uint64_t mapped = window.position() - context.start;
+  context.map = file.result.map;
+  context.span = context.map->begin_span(context.parent.node_id());
+  return context;
+}
+
+void FileMapper::end_span(SpanContext& context, std::uint64_t mapped) {
   const ChunkId& known_node = context.parent.node_id();
   const auto reusable = may_reference(known_node);
   if (reusable && *reusable && context.all_kept && !known_node.is_zero() &&
@@ -171,7 +230,6 @@ Status FileMapper::map_span(Window& window, const MappingInput& input, MappingRe
   } else {
     context.span->close();
   }
-  return status;
 }
 
 // Maps the data ranges of a span, and the holes before, between and after them.
@@ -192,6 +250,106 @@ Status FileMapper::map_ranges(Window& window, SpanContext& context,
   return ok();
 }
 
+// Maps a span of which the extents that are as they were need not have been read.
+Status FileMapper::map_places(Window& window, SpanContext& context,
+                              const std::vector<ByteRange>& data, std::uint64_t end) {
+  std::uint64_t extent_end = context.start;
+  for (const repo::Extent& extent : context.parent.extents()) {
+    const std::uint64_t begin = std::exchange(extent_end, extent_end + extent.length);
+    if (begin >= end) break;
+    if (!extent.hole && !context.places->leaves_extent(begin, extent_end)) continue;
+    PV_TRY(map_read(window, context, data, begin));
+    if (window.position() < begin) return ok();  // The source ended early.
+    const std::uint64_t known_end = std::min(extent_end, end);
+    if (extent.hole) {
+      PV_TRY(map_hole(window, context, data, known_end));
+    } else if (covers(data, begin, extent_end)) {
+      PV_TRY(map_left_extent(window, context, extent));
+    } else {
+      PV_CHECK(clip(data, begin, extent_end).empty());
+      PV_TRY(take_over_extent(window, context, extent));
+    }
+    if (window.position() < known_end) return ok();
+  }
+  return map_read(window, context, data, end);
+}
+
+// Maps what was a hole from here to `end`: what is named in it as data, the rest as a hole still.
+Status FileMapper::map_hole(Window& window, SpanContext& context,
+                            const std::vector<ByteRange>& data, std::uint64_t end) {
+  for (const ByteRange& named : context.places->named_in_hole(window.position(), end)) {
+    PV_TRY(map_left_hole(window, context, data, named.offset));
+    if (window.position() < named.offset) return ok();
+    PV_TRY(map_read(window, context, data, named.offset + named.length));
+    if (window.position() < named.offset + named.length) return ok();
+  }
+  return map_left_hole(window, context, data, end);
+}
+
+// Maps what may have changed up to `end`.
+Status FileMapper::map_read(Window& window, SpanContext& context,
+                            const std::vector<ByteRange>& data, std::uint64_t end) {
+  if (window.position() == end) return ok();
+  if (covers(data, window.position(), end)) return map_data(window, context, end);
+  context.give_up();
+  return ok();
+}
+
+// An extent that was not read.
+Status FileMapper::take_over_extent(Window& window, SpanContext& context,
+                                    const repo::Extent& extent) {
+  PV_TRY_ASSIGN(const bool usable, may_reference(extent.chunk));
+  if (!usable) {
+    context.give_up();
+    return ok();
+  }
+  context.span->add(extent);
+  window.skip_to(window.position() + extent.length);
+  return parts_.tick(extent.length);
+}
+
+// An extent that was read although it should be as it was: an audit (S10), or the repository has
+// lost its chunk.
+Status FileMapper::map_left_extent(Window& window, SpanContext& context,
+                                   const repo::Extent& extent) {
+  const std::uint64_t end = window.position() + extent.length;
+  if (extent.length <= kHeadroomBytes) {
+    PV_TRY_ASSIGN(const ByteView view, window.view(extent.length));
+    const bool is_whole = view.size() >= extent.length;
+    if (is_whole && !is_as_before(view.first(extent.length), extent)) context.differs = true;
+  }
+  return map_data(window, context, end);
+}
+
+// A part of a hole that should be one still, up to `end`; if it was read, this is an audit.
+Status FileMapper::map_left_hole(Window& window, SpanContext& context,
+                                 const std::vector<ByteRange>& data, std::uint64_t end) {
+  if (window.position() == end) return ok();
+  if (!covers(data, window.position(), end)) {
+    PV_CHECK(clip(data, window.position(), end).empty());
+    context.span->add(hole_of(end - window.position()));
+    const std::uint64_t length = end - window.position();
+    window.skip_to(end);
+    return parts_.tick(length);
+  }
+  while (window.position() < end) {
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min(end - window.position(), kHoleViewBytes));
+    PV_TRY_ASSIGN(const ByteView view, window.view(wanted));
+    if (view.empty()) return ok();  // The source ended early.
+    const std::size_t size = std::min(view.size(), wanted);
+    if (!is_all_zero(view.first(size))) {
+      context.differs = true;
+      PV_TRY(map_data(window, context, window.position() + size));
+      continue;
+    }
+    context.span->add(hole_of(size));
+    window.consume(size);
+    PV_TRY(parts_.tick(size));
+  }
+  return ok();
+}
+
 Status FileMapper::map_data(Window& window, SpanContext& context, std::uint64_t end) {
   while (window.position() < end) {
     PV_TRY_ASSIGN(const ByteView next, window.view(1));
@@ -209,6 +367,10 @@ Result<bool> FileMapper::may_reference(const ChunkId& id) {
   return parts_.session.is_present(id);
 }
 
+bool FileMapper::is_as_before(ByteView bytes, const repo::Extent& extent) const {
+  return chunker::gate_of(parts_.reader.repository().keys().gate(), bytes) == extent.gate;
+}
+
 // Takes over the parent's extent at this place if its bytes are still there.
 Result<bool> FileMapper::keep_parent_extent(Window& window, SpanContext& context,
                                             std::uint64_t end) {
@@ -218,8 +380,7 @@ Result<bool> FileMapper::keep_parent_extent(Window& window, SpanContext& context
   PV_TRY_ASSIGN(const ByteView view, window.view(extent->length));
   if (view.size() < extent->length) return false;
   const ByteView bytes = view.first(extent->length);
-  const auto& keys = parts_.reader.repository().keys();
-  if (chunker::gate_of(keys.gate(), bytes) != extent->gate) return false;
+  if (!is_as_before(bytes, *extent)) return false;
   PV_TRY_ASSIGN(const bool usable, may_reference(extent->chunk));
   if (!usable) return false;
   if (context.by_id && extent->whole_chunk) {
@@ -234,7 +395,6 @@ Result<bool> FileMapper::keep_parent_extent(Window& window, SpanContext& context
 
 Status FileMapper::cut_chunk(Window& window, SpanContext& context, std::uint64_t end) {
   context.all_kept = false;
-  context.differs = true;
   const std::uint64_t left = end - window.position();
   const std::uint64_t offset = window.position() - context.start;
   const std::uint32_t max = context.pages ? context.pages->sizes().max : stream_.sizes().max;

@@ -39,4 +39,10 @@ repo::Predecessor ParentSpan::predecessor_of(std::uint64_t offset, std::uint64_t
   return best;
 }
 
+std::optional<ChunkId> whole_span_node(MapReader& map, std::uint64_t span) {
+  const auto node = map.node_id(span);
+  if (!node || map.is_inline()) return std::nullopt;
+  return *node;
+}
+
 }  // namespace pagevault::engine

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "pagevault/engine/tree.h"
@@ -20,6 +21,8 @@ class ParentSpan {
 
   /// Its node in the store; zero when there is none to reuse.
   const ChunkId& node_id() const { return node_id_; }
+  /// In order; none when there is no parent here.
+  const repo::SpanNode& extents() const { return node_; }
   /// Ends of its extents, ascending.
   const std::vector<std::uint64_t>& ends() const { return ends_; }
   std::uint64_t length() const { return ends_.empty() ? 0 : ends_.back(); }
@@ -38,5 +41,9 @@ class ParentSpan {
   std::vector<std::uint64_t> ends_;
   std::size_t cursor_ = 0;  // First extent that ends after the last offset asked for.
 };
+
+/// What stands in a map for all of span `span`, undecoded: its node, or zero for a hole. Nothing
+/// when the map has no nodes (inline) or cannot be read.
+std::optional<ChunkId> whole_span_node(MapReader& map, std::uint64_t span);
 
 }  // namespace pagevault::engine
