@@ -187,6 +187,18 @@ TEST(Directory, HasTheBytesOfTheFormatDocument) {
   EXPECT_EQ(stream_of(*entries), golden);
 }
 
+TEST(Directory, HasTheDatabaseRecordsOfTheFormatDocument) {
+  const Bytes golden = golden_bytes("file_map/v1/directory_database.txt");
+  const auto entries = parse(golden);
+  ASSERT_TRUE(entries) << entries.error().message();
+  ASSERT_EQ(entries->size(), 2U);
+  EXPECT_EQ((*entries)[0].database, golden_database());
+  DatabaseRecord plain;
+  plain.stored_as_file = true;
+  EXPECT_EQ((*entries)[1].database, plain);
+  EXPECT_EQ(stream_of(*entries), golden);
+}
+
 TEST(Directory, MayBeEmptyButNotWithoutAVersion) {
   EXPECT_TRUE(parse(stream_of({})));
   DirectoryStreamParser parser;
@@ -365,9 +377,90 @@ TEST(Directory, IgnoresFieldsOfALaterVersionUnlessTheyAreCritical) {
   }
 }
 
+// A record for an entry: `sqlite`, `wal` and `pages` are the values of its fields; empty: no field.
+Bytes stream_with_record(ByteView sqlite, ByteView wal, ByteView pages) {
+  FieldWriter fields;
+  if (!sqlite.empty()) fields.add(0x0010, sqlite);
+  if (!wal.empty()) fields.add(0x0011, wal);
+  if (!pages.empty()) fields.add(0x0012, pages);
+  Encoder tail;
+  tail.zeros(4);
+  tail.str(fields.take());
+  return stream_with_tail(tail.view());
+}
+
+TEST(Directory, KeepsWhatIsKnownOfADatabase) {
+  RandomSamples samples(/*seed=*/43);
+  for (int round = 0; round < 200; ++round) {
+    Entry entry = file("app.db");
+    entry.database = samples.database();
+    const auto back = parse(stream_of({entry}));
+    ASSERT_TRUE(back) << back.error().message();
+    ASSERT_EQ(back->front().database, entry.database);
+  }
+  EXPECT_FALSE(parse(stream_of({file("f")}))->front().database);
+}
+
+TEST(Directory, OnlyFilesAreDatabasesAndOnlyThoseWithAWalHaveAPositionInIt) {
+  Entry entry = link_to("x");
+  entry.database = golden_database();
+  EXPECT_FALSE(check_entry(entry));
+  entry = file("f");
+  entry.database = golden_database();
+  EXPECT_TRUE(check_entry(entry));
+  entry.database->journal = SqliteJournal::Rollback;
+  EXPECT_FALSE(check_entry(entry));
+}
+
+// covers F6.1, F6.3
+TEST(Directory, RefusesMalformedDatabaseRecords) {
+  Bytes sqlite(22);
+  sqlite[0] = std::byte{2};
+  const Bytes wal(20);
+  const Bytes pages(8);
+  EXPECT_TRUE(parse(stream_with_record(sqlite, wal, pages)));
+  EXPECT_TRUE(parse(stream_with_record(sqlite, {}, {})));
+  expect_corrupt(stream_with_record({}, wal, {}), "position alone");
+  expect_corrupt(stream_with_record({}, {}, pages), "count alone");
+  for (const std::size_t size : {1U, 19U, 21U, 23U, 100'000U}) {
+    expect_corrupt(stream_with_record(sqlite, Bytes(size), {}), "position of another length");
+    expect_corrupt(stream_with_record(sqlite, wal, Bytes(size)), "count of another length");
+    Bytes other = sqlite;
+    other.resize(size);
+    expect_corrupt(stream_with_record(other, wal, {}), "record of another length");
+  }
+  Bytes rollback = sqlite;
+  rollback[0] = std::byte{1};
+  EXPECT_TRUE(parse(stream_with_record(rollback, {}, pages)));
+  expect_corrupt(stream_with_record(rollback, wal, {}), "position without WAL");
+  for (const int journal : {0, 3, 255}) {
+    Bytes other = sqlite;
+    other[0] = static_cast<std::byte>(journal);
+    expect_unsupported(stream_with_record(other, wal, {}));
+  }
+  for (const int flags : {2, 3, 128}) {
+    Bytes other = sqlite;
+    other[1] = static_cast<std::byte>(flags);
+    expect_unsupported(stream_with_record(other, wal, {}));
+  }
+}
+
+// covers F6.1
+TEST(Directory, RefusesADatabaseRecordOfALink) {
+  FieldWriter fields;
+  fields.add(0x0010, Bytes(22, std::byte{1}));
+  Encoder extension;
+  extension.str(fields.take());
+  Bytes stream = stream_of({link_to("x")});
+  stream.pop_back();  // Its empty extension.
+  append(stream, extension.view());
+  expect_corrupt(stream, "link");
+}
+
 // covers F5.2
 TEST(Directory, EveryTruncationIsNoticed) {
-  const auto entries = std::vector<Entry>{file("a"), link_to("x")};
+  auto entries = std::vector<Entry>{file("a"), link_to("x")};
+  entries[0].database = golden_database();
   const Bytes stream = stream_of(entries);
   const std::size_t first = stream_of({entries[0]}).size();
   for (std::size_t size = 0; size < stream.size(); ++size) {

@@ -83,6 +83,25 @@ class RandomSamples {
     return {root, 0};
   }
 
+  DatabaseRecord database() {
+    DatabaseRecord record;
+    record.journal = coin() ? SqliteJournal::Wal : SqliteJournal::Rollback;
+    record.stored_as_file = coin();
+    for (std::uint32_t* each : {&record.page_count, &record.change_counter, &record.schema_cookie,
+                                &record.user_version, &record.application_id}) {
+      *each = static_cast<std::uint32_t>(number(32));
+    }
+    if (record.journal == SqliteJournal::Wal && coin()) {
+      record.wal.emplace();
+      for (std::uint32_t* each : {&record.wal->salt1, &record.wal->salt2, &record.wal->frames,
+                                  &record.wal->checksum1, &record.wal->checksum2}) {
+        *each = static_cast<std::uint32_t>(number(32));
+      }
+    }
+    if (coin()) record.pages_changed = number(64);
+    return record;
+  }
+
   Entry entry(std::string name) {
     Entry entry;
     entry.name = std::move(name);
@@ -92,6 +111,7 @@ class RandomSamples {
     entry.racy = coin();
     entry.changed_while_read = coin();
     fill_content(entry);
+    if (entry.info.type == FileType::Regular && coin()) entry.database = database();
     for (std::uint64_t i = below(4); i > 0; --i) entry.xattrs.push_back({text(1, 9), text(0, 40)});
     const auto by_name = [](const Xattr& a, const Xattr& b) { return a.name < b.name; };
     const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name; };
@@ -211,6 +231,24 @@ inline SpanNode golden_node() {
 }
 
 inline std::vector<ChunkId> golden_ids() { return {filled_id(0xb1), ChunkId(), filled_id(0xb2)}; }
+
+/// Of the golden file directory_database.txt, its first entry.
+inline DatabaseRecord golden_database() {
+  DatabaseRecord record;
+  record.journal = SqliteJournal::Wal;
+  record.page_count = 300;
+  record.change_counter = 7;
+  record.schema_cookie = 5;
+  record.user_version = 42;
+  record.application_id = 0x0f055112;
+  record.wal = WalPosition{.salt1 = 0x01020304,
+                           .salt2 = 0x05060708,
+                           .frames = 12,
+                           .checksum1 = 0x090a0b0c,
+                           .checksum2 = 0x0d0e0f10};
+  record.pages_changed = 9;
+  return record;
+}
 
 /// One of each form.
 inline std::vector<MapRoot> golden_roots() {

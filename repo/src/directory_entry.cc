@@ -69,6 +69,13 @@ void encode_xattrs(Encoder& out, const std::vector<Xattr>& xattrs) {
   }
 }
 
+// Empty where there is nothing to say, as in entries of before there were records.
+void encode_extension(Encoder& out, const Entry& entry) {
+  FieldWriter fields;
+  if (entry.database) add_database_record(fields, *entry.database);
+  out.str(fields.take());
+}
+
 void encode_unchecked(Encoder& out, const Entry& entry) {
   const FileInfo& info = entry.info;
   out.str(entry.name);
@@ -87,7 +94,7 @@ void encode_unchecked(Encoder& out, const Entry& entry) {
   out.varint(info.links);
   encode_content(out, entry);
   encode_xattrs(out, entry.xattrs);
-  out.str(std::string_view());  // The extension of later versions.
+  encode_extension(out, entry);
 }
 
 Error refused(const Entry& entry, std::string_view problem) {
@@ -119,6 +126,10 @@ Status check_fields(const Entry& entry) {
   if (!is_valid_page_size(entry.page_size)) return refused(entry, "bad page size");
   if (info.type == FileType::Symlink && !is_valid_link_target(entry.link_target)) {
     return refused(entry, "bad link target");
+  }
+  if (entry.database) {
+    if (info.type != FileType::Regular) return refused(entry, "a database that is no file");
+    PV_TRY(check_database_record(*entry.database));
   }
   return check_xattrs(entry);
 }
@@ -213,12 +224,17 @@ Status decode_xattrs(Decoder& in, std::vector<Xattr>& xattrs) {
   return ok();
 }
 
-// Fields of a later version: ignored unless they say they must be understood.
-Status decode_extension(Decoder& in) {
+// Fields of a later version are ignored unless they say they must be understood.
+Status decode_extension(Decoder& in, Entry& entry) {
   PV_TRY_ASSIGN(const ByteView extension, in.str(kEntryBytesMax));
   if (extension.empty()) return ok();
   PV_TRY_ASSIGN(const FieldReader fields, FieldReader::parse(extension, "directory entry"));
-  return fields.require_known({});
+  PV_TRY(fields.require_known({}));
+  PV_TRY_ASSIGN(entry.database, read_database_record(fields));
+  if (entry.database && entry.info.type != FileType::Regular) {
+    return in.corrupt("a database that is no file");
+  }
+  return ok();
 }
 
 Result<Entry> decode_entry(Decoder& in) {
@@ -229,7 +245,7 @@ Result<Entry> decode_entry(Decoder& in) {
   PV_TRY(decode_metadata(in, entry));
   PV_TRY(decode_content(in, entry));
   PV_TRY(decode_xattrs(in, entry.xattrs));
-  PV_TRY(decode_extension(in));
+  PV_TRY(decode_extension(in, entry));
   if (in.position() > kEntryBytesMax) return in.corrupt("entry over 1 MiB");
   return entry;
 }

@@ -116,14 +116,21 @@ class HandMade:
 
     def file(self, name, plain, root):
         self.files[name] = plain
-        return self.entry(name, 1, 0o640, varint(len(plain)) + b"\0" + root)
+        return self.entry(name, 1, 0o640, varint(len(plain)) + b"\0" + root, self.database())
 
     @staticmethod
-    def entry(name, kind, mode, content):
+    def database():
+        """A database record, every part of it, and a field of a later version."""
+        parts = ((0x0010, bytes([2, 0]) + bytes(range(20))), (0x0011, bytes(range(20))),
+                 (0x0012, bytes(range(8))), (0x7000, b"later"))
+        return b"".join(struct.pack("<HI", tag, len(value)) + value for tag, value in parts)
+
+    @staticmethod
+    def entry(name, kind, mode, content, extension=b""):
         times = struct.pack("<qq", TIME, TIME + 1)
         return (string(name) + bytes([kind, 0]) + varint(mode) + varint(os.getuid())
                 + varint(os.getgid()) + string(b"") * 2 + times + varint(5) + varint(1000)
-                + varint(1) + content + varint(0) + string(b""))
+                + varint(1) + content + varint(0) + string(extension))
 
     def directory(self, *entries):
         """The stream's length and map root."""

@@ -805,8 +805,26 @@ class Entry:
                            for _ in range(cursor.varint(0, 1024))]
         names = [name for name, _ in self.attributes]
         cursor.require(names == sorted(set(names)), "attributes are not ascending")
-        parse_fields(cursor.str(ENTRY_MAX), "extension", {})
+        self.read_extension(cursor)
         cursor.require(cursor.at - begin <= ENTRY_MAX, "entry is too long")
+
+    def read_extension(self, cursor):
+        fields = parse_fields(cursor.str(ENTRY_MAX), "extension", {
+            0x0010: Entry.read_sqlite, 0x0011: lambda c: [c.u32() for _ in range(5)],
+            0x0012: Cursor.u64})
+        self.database, self.wal, self.pages_changed = fields.values()
+        if self.database:
+            cursor.require(self.type == Entry.FILE, "a database that is no file")
+            cursor.require(not self.wal or self.database[0] == 2, "position without a WAL")
+        else:
+            cursor.require(self.wal is None and self.pages_changed is None, "part of a record")
+
+    @staticmethod
+    def read_sqlite(cursor):
+        """Journal, flags, pages, change counter, schema cookie, user version, application id."""
+        journal = cursor.one_of(cursor.u8(), (1, 2), "journal")
+        flags = cursor.one_of(cursor.u8(), (0, 1), "flags of a database")
+        return (journal, flags, *(cursor.u32() for _ in range(5)))
 
     def read_content(self, cursor):
         if self.type == Entry.FILE:

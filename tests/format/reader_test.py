@@ -129,6 +129,18 @@ class GoldenFiles(unittest.TestCase):
         self.assertEqual(names, [b"base", b"dev", b"link", b"tbl"])
 
 
+    def test_database_records_are_read(self):
+        cursor = reader.Cursor(self.golden("file_map/v1/directory_database.txt"), "directory")
+        self.assertEqual(cursor.u8(), 1)
+        app, plain = reader.Entry(cursor), reader.Entry(cursor)
+        cursor.end()
+        self.assertEqual(app.database, (2, 0, 300, 7, 5, 42, 0x0F055112))
+        self.assertEqual(app.wal, [0x01020304, 0x05060708, 12, 0x090A0B0C, 0x0D0E0F10])
+        self.assertEqual(app.pages_changed, 9)
+        self.assertEqual(plain.database, (1, 1, 0, 0, 0, 0, 0))
+        self.assertIsNone(plain.wal)
+
+
 class Strictness(unittest.TestCase):
     """What the page says must be refused, and no checksum or seal catches."""
 
@@ -158,6 +170,25 @@ class Strictness(unittest.TestCase):
         self.assertEqual(reader.Entry(reader.Cursor(entry(b"..."), "entry")).name, b"...")
         for bad in (b"", b".", b"..", b"a/b", b"a\0b", b"n" * 256):
             self.refused(reader.Entry, reader.Cursor(entry(bad), "entry"))
+
+    def test_database_records_are_whole_and_of_files(self):
+        def field(tag, value):
+            return struct.pack("<HI", tag, len(value)) + value
+
+        def entry(*fields, kind=1):
+            content = b"\0\0\0" if kind == 1 else b""
+            made = hand_made.HandMade.entry(b"db", kind, 0o600, content, b"".join(fields))
+            return reader.Entry(reader.Cursor(made, "entry"))
+
+        wal_mode, rollback = (field(0x0010, bytes([mode]) + bytes(21)) for mode in (2, 1))
+        wal, pages = field(0x0011, bytes(20)), field(0x0012, bytes(8))
+        for good in ((), (wal_mode,), (rollback, pages), (wal_mode, wal, pages)):
+            entry(*good)
+        for bad in ((wal,), (pages,), (rollback, wal), (field(0x0010, bytes(22)),),
+                    (field(0x0010, b"\1\2" + bytes(20)),), (field(0x0010, b"\1" + bytes(20)),),
+                    (wal_mode, field(0x0011, bytes(19))), (wal_mode, field(0x0012, bytes(9)))):
+            self.refused(entry, *bad)
+        self.refused(lambda: entry(rollback, kind=4))
 
     def test_maps_fit_their_length(self):
         node = hand_made.ZERO_ID

@@ -8,6 +8,7 @@
 
 #include "pagevault/base/codec.h"
 #include "pagevault/base/env.h"
+#include "pagevault/repo/database_record.h"
 #include "pagevault/repo/file_map.h"
 
 namespace pagevault::repo {
@@ -23,6 +24,7 @@ struct Entry {
   MapRoot map;                  ///< Files and directories.
   std::string link_target;
   std::vector<Xattr> xattrs;
+  std::optional<DatabaseRecord> database;  ///< Files that are one.
 };
 
 /// True when `name` may stand in a directory: one component, 1..255 bytes, not "." or "..".
