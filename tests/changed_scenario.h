@@ -10,6 +10,7 @@
 #include "directory_writer.h"
 #include "engine_fixture.h"
 #include "file_mapper.h"
+#include "overlaid_source.h"
 
 namespace pagevault::testing {
 
@@ -23,6 +24,8 @@ struct ChangedStep {
   bool prove = false;
   bool dry_run = false;
   std::function<bool(std::uint64_t)> audited = {};
+  std::optional<std::uint64_t> image_length = {};  ///< Of the image that `overlay` makes.
+  engine::OverlaidBlockSource::Overlay overlay = {};
 };
 
 /// What a step did.
@@ -73,7 +76,8 @@ class ChangedScenario {
                                               .tick = [](std::uint64_t) { return ok(); }}));
     PV_TRY_ASSIGN(auto dir, env_->open_dir(folder_));
     PV_TRY_ASSIGN(auto file, dir->open_file(name_, OpenMode::Read));
-    PV_TRY_ASSIGN(const FileInfo info, file->info());
+    PV_TRY_ASSIGN(FileInfo info, file->info());
+    info.size = how.image_length.value_or(info.size);
     PV_TRY_ASSIGN(engine::MappingInput input, input_of(*workspace, how, info.size));
 
     const auto map = [&]() -> Result<engine::MappingResult> {
@@ -85,8 +89,14 @@ class ChangedScenario {
       engine::DictionarySource dictionaries(*file, info.size, input.parent.has_value(), earlier);
       input.dictionaries = &dictionaries;
       PV_TRY_ASSIGN(input.data, mapper.ranges_to_read(input));
-      engine::FileBlockSource source(*queue, pool, *file, input.data);
-      PV_TRY_ASSIGN(auto mapped, mapper.map(source, input));
+      std::unique_ptr<engine::BlockSource> source;
+      if (how.overlay) {
+        source = std::make_unique<engine::OverlaidBlockSource>(*queue, pool, *file, input.data,
+                                                               how.overlay);
+      } else {
+        source = std::make_unique<engine::FileBlockSource>(*queue, pool, *file, input.data);
+      }
+      PV_TRY_ASSIGN(auto mapped, mapper.map(*source, input));
       EXPECT_EQ(mapped.bytes_read, bytes_of(input.data)) << "nothing else is read";
       return mapped;
     };

@@ -2,13 +2,11 @@
 
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "block_pool.h"
-#include "pagevault/base/env.h"
+#include "range_reader.h"
 
 namespace pagevault::engine {
 
@@ -29,31 +27,14 @@ class BlockSource {
 /// without error, where the file has become shorter.
 class FileBlockSource final : public BlockSource {
  public:
-  /// `queue` has nothing in flight and is used by this source alone until it is destroyed.
-  FileBlockSource(IoQueue& queue, BlockPool& pool, File& file, std::vector<ByteRange> ranges);
-  ~FileBlockSource() override;
+  /// As for RangeReader.
+  FileBlockSource(IoQueue& queue, BlockPool& pool, File& file, std::vector<ByteRange> ranges)
+      : reader_(queue, pool, file, std::move(ranges)) {}
 
   Result<std::shared_ptr<Block>> next() override;
 
  private:
-  struct Read {
-    std::shared_ptr<Block> block;
-    std::size_t wanted = 0;
-    bool done = false;
-    Result<std::size_t> got = std::size_t{0};
-  };
-
-  void read_ahead();
-  void reap();
-
-  IoQueue* queue_;
-  BlockPool* pool_;
-  File* file_;
-  std::vector<ByteRange> ranges_;
-  std::size_t range_ = 0;           // The next read starts in this range,
-  std::uint64_t range_offset_ = 0;  // this far from its start.
-  std::uint64_t first_tag_ = 0;     // Tag of reads_.front().
-  std::deque<Read> reads_;          // In order of the source.
+  RangeReader reader_;
   bool ended_ = false;
 };
 

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "pagevault/base/result.h"
 #include "pagevault/repo/fields.h"
