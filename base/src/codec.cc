@@ -17,6 +17,16 @@ T load_le(ByteView from) {
 }
 
 template <class T>
+T load_be(ByteView from) {
+  PV_CHECK(from.size() >= sizeof(T));
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<T>(static_cast<T>(value << 8) | std::to_integer<T>(from[i]));
+  }
+  return value;
+}
+
+template <class T>
 void store_le(MutableBytes to, T value) {
   PV_CHECK(to.size() >= sizeof(T));
   for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<std::byte>(value >> (8 * i));
@@ -34,9 +44,15 @@ void append_le(Bytes& out, T value) {
 std::uint16_t load_le16(ByteView from) { return load_le<std::uint16_t>(from); }
 std::uint32_t load_le32(ByteView from) { return load_le<std::uint32_t>(from); }
 std::uint64_t load_le64(ByteView from) { return load_le<std::uint64_t>(from); }
+std::uint16_t load_be16(ByteView from) { return load_be<std::uint16_t>(from); }
+std::uint32_t load_be32(ByteView from) { return load_be<std::uint32_t>(from); }
 void store_le16(MutableBytes to, std::uint16_t value) { store_le(to, value); }
 void store_le32(MutableBytes to, std::uint32_t value) { store_le(to, value); }
 void store_le64(MutableBytes to, std::uint64_t value) { store_le(to, value); }
+void store_be32(MutableBytes to, std::uint32_t value) {
+  PV_CHECK(to.size() >= sizeof(value));
+  for (std::size_t i = 0; i < 4; ++i) to[i] = static_cast<std::byte>(value >> (24 - 8 * i));
+}
 
 void Encoder::u8(std::uint8_t value) { out_.push_back(static_cast<std::byte>(value)); }
 void Encoder::u16(std::uint16_t value) { append_le(out_, value); }

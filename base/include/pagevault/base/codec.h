@@ -18,9 +18,12 @@ namespace pagevault {
 std::uint16_t load_le16(ByteView from);  ///< `from` has at least 2 bytes (checked).
 std::uint32_t load_le32(ByteView from);
 std::uint64_t load_le64(ByteView from);
+std::uint16_t load_be16(ByteView from);  ///< Big-endian, as SQLite's files are.
+std::uint32_t load_be32(ByteView from);
 void store_le16(MutableBytes to, std::uint16_t value);
 void store_le32(MutableBytes to, std::uint32_t value);
 void store_le64(MutableBytes to, std::uint64_t value);
+void store_be32(MutableBytes to, std::uint32_t value);
 
 /// Appends values to a byte vector it owns.
 class Encoder {

@@ -70,8 +70,8 @@ class TransactionSource {
   /// Begins to read the database at `path` (absolute, no symbolic link in its last component).
   /// Several may be open at once. Never writes to the database; never makes a checkpoint.
   /// Errors: NotFound; InvalidArgument (not a database SQLite can read: other content, encrypted,
-  /// too short); Locked (writers left no room within the bound; a hot journal that only a writer may
-  /// roll back: the message says how); Io; Unsupported.
+  /// too short); Locked (writers left no room within the bound; a hot journal that only a writer
+  /// may roll back: the message says how); Io; Unsupported.
   virtual Result<std::unique_ptr<ReadTransaction>> begin(const std::string& path) = 0;
   /// "3.40.1", for `-v` (S20).
   virtual std::string sqlite_version() = 0;
