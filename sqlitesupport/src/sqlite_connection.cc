@@ -8,6 +8,7 @@ namespace pagevault::sqlitesupport {
 namespace {
 
 constexpr int kBusyMilliseconds = 5000;
+constexpr int kStepsBetweenQuestions = 100'000;
 
 // What stands between us and a consistent view, and what the user can do.
 std::string_view advice_of(int result) {
@@ -39,6 +40,8 @@ ErrorCode code_of(sqlite3* db, int result) {
       return ErrorCode::InvalidArgument;
     case SQLITE_CORRUPT:
       return ErrorCode::Corrupt;
+    case SQLITE_INTERRUPT:
+      return ErrorCode::Cancelled;
     case SQLITE_FULL:
       return ErrorCode::NoSpace;
     case SQLITE_CANTOPEN:
@@ -155,6 +158,14 @@ Result<std::string> SqliteConnection::text(std::string_view sql) {
   PV_TRY_ASSIGN(const bool row, statement.step());
   if (!row) return Error(ErrorCode::Corrupt, fmt::format("sqlite: no answer to {}", sql));
   return std::string(statement.text(0));
+}
+
+void SqliteConnection::interrupt_when(std::function<bool()> abandoned) {
+  abandoned_ = std::make_unique<std::function<bool()>>(std::move(abandoned));
+  const auto ask = [](void* question) {
+    return (*static_cast<std::function<bool()>*>(question))() ? 1 : 0;
+  };
+  sqlite3_progress_handler(handle(), kStepsBetweenQuestions, ask, abandoned_.get());
 }
 
 Status SqliteConnection::close() {

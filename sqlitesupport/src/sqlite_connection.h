@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +57,8 @@ class SqliteConnection {
   Result<std::int64_t> integer(std::string_view sql);
   Result<std::string> text(std::string_view sql);
   Status close();
+  /// Asks now and then while statements run; true ends them with Cancelled.
+  void interrupt_when(std::function<bool()> abandoned);
 
   sqlite3* handle() const { return db_.get(); }
 
@@ -66,6 +69,7 @@ class SqliteConnection {
   struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
+  std::unique_ptr<std::function<bool()>> abandoned_;  // SQLite holds its address.
   std::unique_ptr<sqlite3, Close> db_;
 };
 
