@@ -198,6 +198,7 @@ Status DatabaseImage::overlay(std::uint64_t offset, MutableBytes bytes) const {
   std::sort(wanted.begin(), wanted.end(),
             [](const PageFrame& a, const PageFrame& b) { return a.frame < b.frame; });
   std::vector<std::uint32_t> frames;
+  frames.reserve(wanted.size());
   for (const PageFrame& entry : wanted) frames.push_back(entry.frame);
   for (std::size_t i = 0; i < wanted.size();) {
     const std::size_t count =

@@ -1,6 +1,6 @@
 // Tables first, each with its rows in the order of its tree, then what works on rows: indexes,
-// triggers, views. As the sqlite3 shell's .dump, but that text with a zero byte, UTF-16 and tables
-// with generated columns come out exact.
+// triggers, views. As the sqlite3 shell's .dump, but that text with zero bytes or carriage
+// returns, UTF-16, all reals and tables with generated columns come out exact.
 //
 // A virtual table is put into sqlite_schema as it is: to create it would make and fill its shadow
 // tables, which are dumped like other tables.
@@ -10,17 +10,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "helper_message.h"
+#include "real_literal.h"
 #include "sqlite_connection.h"
 
 namespace pagevault::sqlitesupport {
 namespace {
 
 constexpr std::size_t kHexStepBytes = 4096;
-constexpr std::string_view kLossyCharacter = "\xEF\xBF\xBD";  // U+FFFD, in UTF-8.
+constexpr std::string_view kNotInLiterals("\0\r", 2);
 
 std::string in_quotes(std::string_view text, char quote) {
   std::string out(1, quote);
@@ -69,12 +69,14 @@ std::string as_statement(const std::string& sql) {
   return sql + ";\n";
 }
 
-// With a point or an exponent, so that it stays a real; enough digits to be the same number again.
-std::string real_literal(double value) {
-  if (std::isinf(value)) return value > 0 ? "9e999" : "-9e999";
-  char text[64];
-  sqlite3_snprintf(sizeof(text), text, "%!.20g", value);
-  return text;
+// UTF-8 has no half of a pair and no half of a unit. Whole pairs are not told apart: written as hex
+// they are as exact.
+bool has_surrogates(ByteView utf16, bool big_endian) {
+  if (utf16.size() % 2 != 0) return true;
+  for (std::size_t i = big_endian ? 0 : 1; i < utf16.size(); i += 2) {
+    if ((std::to_integer<unsigned>(utf16[i]) & 0xF8U) == 0xD8U) return true;
+  }
+  return false;
 }
 
 bool starts_with_nocase(std::string_view text, const std::string& prefix) {
@@ -91,7 +93,7 @@ struct SchemaEntry {
 class Dumper {
  public:
   Dumper(SqliteConnection& connection, const TextSink& sink)
-      : connection_(connection), out_(sink) {}
+      : connection_(connection), out_(sink), reals_(connection) {}
 
   Status run() {
     PV_TRY(begin());
@@ -109,6 +111,7 @@ class Dumper {
   Status begin() {
     PV_TRY_ASSIGN(const std::string encoding, connection_.text("PRAGMA encoding"));
     utf16_ = encoding != "UTF-8";
+    big_endian_ = encoding == "UTF-16be";
     if (utf16_) PV_TRY(out_.add(fmt::format("PRAGMA encoding='{}';\n", encoding)));
     return out_.add("PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n");
   }
@@ -207,7 +210,7 @@ class Dumper {
       case SQLITE_INTEGER:
         return out_.add(fmt::format("{}", row.integer(column)));
       case SQLITE_FLOAT:
-        return out_.add(real_literal(row.real(column)));
+        return dump_real(row.real(column));
       case SQLITE_TEXT:
         return dump_text(row, column);
       case SQLITE_BLOB:
@@ -217,17 +220,21 @@ class Dumper {
     }
   }
 
-  // A literal ends at a zero byte, and what is not proper UTF-16 has no UTF-8.
+  Status dump_real(double value) {
+    PV_TRY_ASSIGN(const std::string literal, reals_.of(value));
+    return out_.add(literal);
+  }
+
+  // A literal ends at a zero byte, and the shell takes \r\n for \n.
   Status dump_text(const SqliteStatement& row, int column) {
-    Bytes stored;
-    if (utf16_) stored = to_bytes(row.stored(column));
+    Bytes utf16;
+    if (utf16_) utf16 = to_bytes(row.stored(column));
     const std::string_view text = row.text(column);
-    const bool is_lossy = utf16_ && text.find(kLossyCharacter) != std::string_view::npos;
-    if (!is_lossy && text.find('\0') == std::string_view::npos) {
-      return out_.add(in_quotes(text, '\''));
-    }
+    const bool as_hex = text.find_first_of(kNotInLiterals) != std::string_view::npos ||
+                        has_surrogates(utf16, big_endian_);
+    if (!as_hex) return out_.add(in_quotes(text, '\''));
     PV_TRY(out_.add("CAST("));
-    PV_TRY(dump_hex(utf16_ ? ByteView(stored) : as_bytes(text)));
+    PV_TRY(dump_hex(utf16_ ? ByteView(utf16) : as_bytes(text)));
     return out_.add(" AS TEXT)");
   }
 
@@ -243,7 +250,9 @@ class Dumper {
 
   SqliteConnection& connection_;
   TextStream out_;
+  RealLiterals reals_;
   bool utf16_ = false;
+  bool big_endian_ = false;  // Of UTF-16.
   bool schema_is_writable_ = false;
 };
 

@@ -80,6 +80,19 @@ Result<bool> SqliteStatement::step() {
   return sqlite_error(sqlite3_db_handle(statement_.get()), result);
 }
 
+Status SqliteStatement::bind_text(int index, std::string_view text) {
+  const int result = sqlite3_bind_text(statement_.get(), index, text.data(),
+                                       static_cast<int>(text.size()), nullptr);
+  if (result == SQLITE_OK) return ok();
+  return sqlite_error(sqlite3_db_handle(statement_.get()), result);
+}
+
+Status SqliteStatement::reset() {
+  const int result = sqlite3_reset(statement_.get());
+  if (result == SQLITE_OK) return ok();
+  return sqlite_error(sqlite3_db_handle(statement_.get()), result);
+}
+
 ByteView SqliteStatement::stored(int column) const {
   const void* const data = sqlite3_column_blob(statement_.get(), column);
   const int length = sqlite3_column_bytes(statement_.get(), column);

@@ -26,6 +26,10 @@ class SqliteStatement {
  public:
   /// True when there is a row.
   Result<bool> step();
+  /// Sets parameter `index` (from 1); `text` stays valid until the next reset.
+  Status bind_text(int index, std::string_view text);
+  /// Ends its rows: it may begin again.
+  Status reset();
   int columns() const { return sqlite3_column_count(statement_.get()); }
   int type(int column) const { return sqlite3_column_type(statement_.get(), column); }
   std::int64_t integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
