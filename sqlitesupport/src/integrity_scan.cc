@@ -63,7 +63,7 @@ Status scan_integrity(const std::string& path, const TextSink& found, const Aban
   connection.interrupt_when(abandoned);
   Findings findings(found);
   for (const auto scan : {scan_pages, scan_foreign_keys}) {
-    const Status scanned = scan(connection, findings);
+    Status scanned = scan(connection, findings);
     if (scanned) continue;
     if (!is_finding(scanned.error())) return scanned;
     PV_TRY(findings.add(scanned.error().message()));

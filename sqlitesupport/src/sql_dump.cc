@@ -49,7 +49,7 @@ class TextStream {
     return ok();
   }
   Status flush() {
-    const Status sent = buffer_.empty() ? ok() : sink_(buffer_);
+    Status sent = buffer_.empty() ? ok() : sink_(buffer_);
     buffer_.clear();
     return sent;
   }

@@ -225,7 +225,7 @@ Status SqliteTransaction::end() {
   ended_ = true;
   const bool was_replaced = file_.was_replaced();
   const Status committed = empty_ ? ok() : connection_.run("COMMIT");
-  const Status closed = connection_.close();
+  Status closed = connection_.close();
   if (was_replaced) {
     return Error(ErrorCode::Io, "the database was replaced or removed while it was read");
   }

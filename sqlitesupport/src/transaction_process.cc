@@ -26,8 +26,9 @@ Error unexpected_answer() { return {ErrorCode::Io, "the sqlite helper answers so
 
 class RemoteTransaction final : public ReadTransaction {
  public:
-  RemoteTransaction(std::shared_ptr<SharedHelper> helper, std::uint32_t number, DatabaseState state)
-      : helper_(std::move(helper)), number_(number), state_(std::move(state)) {}
+  RemoteTransaction(std::shared_ptr<SharedHelper> helper, std::uint32_t number,
+                    const DatabaseState& state)
+      : helper_(std::move(helper)), number_(number), state_(state) {}
   ~RemoteTransaction() override { end_now().ignore("destructor; what matters calls end()"); }
 
   const DatabaseState& state() const override { return state_; }
