@@ -164,6 +164,10 @@ TEST(Codec, LoadsAndStoresAgree) {
   EXPECT_EQ(load_le64(bytes), 0x1122334455667788U);
   EXPECT_EQ(load_le32(bytes), 0x55667788U);
   EXPECT_EQ(load_le16(bytes), 0x7788U);
+  store_be32(bytes, 0x11223344);
+  EXPECT_EQ(load_be32(bytes), 0x11223344U);
+  EXPECT_EQ(load_le32(bytes), 0x44332211U);
+  EXPECT_EQ(load_be16(bytes), 0x1122U);
 }
 
 TEST(Codec, VarintsOfEverySizeGoThereAndBack) {

@@ -244,6 +244,51 @@ TEST_F(SqliteImage, OfALogThatHasJustStartedAgainHasAPositionWithoutFrames) {
   EXPECT_FALSE(changed->empty());
 }
 
+// covers F8.10
+TEST_F(SqliteImage, BelongsToATryInWhichNobodyCommittedBesideIt) {
+  auto writer = make(1024);
+  writer->run(rows(50));
+  int tries = 0;
+  SqliteTransactionSource disturbed([&] {
+    if (++tries < 5) writer->run(rows(20));
+  });
+  const auto transaction = disturbed.begin(scratch_.path() + "/app.db");
+  ASSERT_TRUE(transaction) << transaction.error().message();
+  EXPECT_EQ(tries, 5);
+  expect_image((*transaction)->state(), serialized(*writer));
+}
+
+// covers F8.10
+TEST_F(SqliteImage, NoticesThatTheLogStartedAgainBetweenLockAndLook) {
+  auto writer = make(1024);
+  writer->run(rows(50));
+  int tries = 0;
+  SqliteTransactionSource disturbed([&] {
+    // The second try is the first that counts: everything is in the file then, so lock 0.
+    if (++tries == 1) writer->run("PRAGMA wal_checkpoint(PASSIVE)");
+    if (tries == 2) writer->run("UPDATE t SET b=randomblob(100)");
+  });
+  const auto transaction = disturbed.begin(scratch_.path() + "/app.db");
+  ASSERT_TRUE(transaction) << transaction.error().message();
+  EXPECT_EQ(tries, 3);
+  EXPECT_FALSE((*transaction)->state().wal_is_in_file);
+  expect_image((*transaction)->state(), serialized(*writer));
+}
+
+TEST_F(SqliteImage, IsRefusedAsLockedWhenWritersNeverPause) {
+  auto writer = make(1024);
+  writer->run("PRAGMA synchronous=off");
+  int tries = 0;
+  SqliteTransactionSource disturbed([&] {
+    ++tries;
+    writer->run("PRAGMA user_version=" + std::to_string(tries));
+  });
+  const auto transaction = disturbed.begin(scratch_.path() + "/app.db");
+  ASSERT_FALSE(transaction);
+  EXPECT_EQ(transaction.error().code(), ErrorCode::Locked);
+  EXPECT_EQ(tries, 1000);
+}
+
 // covers F6.6: whatever the log holds, an image is refused as Corrupt or read.
 TEST_F(SqliteImage, IsRefusedWhenTheLogDoesNotFitTheTransaction) {
   auto writer = make(512);

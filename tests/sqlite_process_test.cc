@@ -249,6 +249,7 @@ TEST_F(SqliteProcess, ReadsAWalDatabaseThatNobodyHasOpen) {
   make("wal");
   Database(path()).ask("SELECT count(*) FROM t");  // The last to close removes log and index.
   ASSERT_FALSE(std::filesystem::exists(path("-wal")));
+  const std::string before = content(path());
   const auto source = start();
   const auto transaction = source->begin(path());
   ASSERT_TRUE(transaction) << transaction.error().message();
@@ -256,6 +257,10 @@ TEST_F(SqliteProcess, ReadsAWalDatabaseThatNobodyHasOpen) {
   EXPECT_TRUE((*transaction)->state().wal_is_in_file);
   EXPECT_FALSE((*transaction)->state().wal);
   EXPECT_EQ((*transaction)->state().page_count * 4096, content(path()).size());
+  // As any reader does, it leaves an empty log beside; a checkpoint would remove it.
+  EXPECT_TRUE((*transaction)->end());
+  EXPECT_EQ(content(path()), before);
+  EXPECT_EQ(content(path("-wal")), "");
 }
 
 TEST_F(SqliteProcess, ReportsADatabaseThatWasReplacedWhileItWasRead) {

@@ -127,13 +127,13 @@ class SqliteTransaction final : public ReadTransaction {
   explicit SqliteTransaction(SqliteConnection connection)
       : connection_(std::move(connection)), file_(connection_) {}
 
-  Status begin();
+  Status begin(const std::function<void()>& between);
   const DatabaseState& state() const override { return state_; }
   Result<bool> is_current() override;
   Status end() override;
 
  private:
-  Result<bool> try_begin();
+  Result<bool> try_begin(const std::function<void()>& between);
   Result<bool> locate_in_log(const std::optional<WalIndexHead>& before);
   Status describe();
 
@@ -146,7 +146,7 @@ class SqliteTransaction final : public ReadTransaction {
   bool ended_ = false;
 };
 
-Status SqliteTransaction::begin() {
+Status SqliteTransaction::begin(const std::function<void()>& between) {
   PV_TRY_ASSIGN(const std::uint64_t size, file_.size());
   if (size == 0) {
     // No page, no lock: empty at this moment. SQLite is not asked, as it would remove a log it
@@ -158,7 +158,7 @@ Status SqliteTransaction::begin() {
   // Before SQLite looks for a log: beside what is no database it would still make an index.
   PV_TRY(file_.header());
   for (int tries = 0; tries < kTriesMax; ++tries) {
-    PV_TRY_ASSIGN(const bool begun, try_begin());
+    PV_TRY_ASSIGN(const bool begun, try_begin(between));
     if (begun) return describe();
     PV_TRY(connection_.run("ROLLBACK"));
   }
@@ -168,7 +168,7 @@ Status SqliteTransaction::begin() {
 }
 
 // False: not this time, roll back.
-Result<bool> SqliteTransaction::try_begin() {
+Result<bool> SqliteTransaction::try_begin(const std::function<void()>& between) {
   std::optional<WalIndexHead> before;
   if (index_ != nullptr) before = read_head(index_, file_);
   PV_TRY(connection_.run("BEGIN"));
@@ -177,6 +177,7 @@ Result<bool> SqliteTransaction::try_begin() {
   state_.schema_cookie = static_cast<std::uint32_t>(cookie);
   PV_TRY_ASSIGN(const std::string mode, connection_.text("PRAGMA journal_mode"));
   if (mode != "wal") return true;
+  if (between) between();
   state_.journal = JournalMode::Wal;
   return locate_in_log(before);
 }
@@ -242,7 +243,7 @@ Result<std::unique_ptr<ReadTransaction>> SqliteTransactionSource::begin(const st
   auto connection = SqliteConnection::open(path);
   if (!connection) return connection.error().with_context(path);
   auto transaction = std::make_unique<SqliteTransaction>(std::move(*connection));
-  PV_TRY(transaction->begin().context(path));
+  PV_TRY(transaction->begin(between_).context(path));
   return std::unique_ptr<ReadTransaction>(std::move(transaction));
 }
 

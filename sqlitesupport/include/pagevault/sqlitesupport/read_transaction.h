@@ -31,9 +31,9 @@ struct WalPosition {
 /// What a transaction sees.
 struct DatabaseState {
   JournalMode journal = JournalMode::Rollback;
-  std::uint32_t page_size = 0;   ///< Bytes, a power of two, 512..65536.
-  std::uint32_t page_count = 0;  ///< Of the image; the file may be longer or shorter.
-  std::uint32_t change_counter = 0;
+  std::uint32_t page_size = 0;       ///< Bytes, a power of two, 512..65536.
+  std::uint32_t page_count = 0;      ///< Of the image; the file may be longer or shorter.
+  std::uint32_t change_counter = 0;  ///< Of the database file: what is in a log is not counted.
   std::uint32_t schema_cookie = 0;
   std::uint32_t user_version = 0;
   std::uint32_t application_id = 0;
@@ -51,7 +51,8 @@ class ReadTransaction {
   ReadTransaction& operator=(const ReadTransaction&) = delete;
 
   virtual const DatabaseState& state() const = 0;
-  /// True while nothing was committed after what it sees.
+  /// True while nothing was committed after what it sees. May be false, too, when the log has only
+  /// started again or is being written.
   virtual Result<bool> is_current() = 0;
   /// Ends it and reports what went wrong since it began: after an error here what was read is not
   /// to be trusted. Later calls answer ok.
@@ -67,11 +68,14 @@ class TransactionSource {
   TransactionSource(const TransactionSource&) = delete;
   TransactionSource& operator=(const TransactionSource&) = delete;
 
-  /// Begins to read the database at `path` (absolute, no symbolic link in its last component).
+  /// Begins to read the database at `path` (absolute, no symbolic link in its last component, a
+  /// regular file: opening a pipe would wait for ever). A file of 0 bytes is a database without
+  /// pages: such a state has no lock behind it, and its page size is a guess.
   /// Several may be open at once. Never writes to the database; never makes a checkpoint.
   /// Errors: NotFound; InvalidArgument (not a database SQLite can read: other content, encrypted,
-  /// too short); Locked (writers left no room within the bound; a hot journal that only a writer
-  /// may roll back: the message says how); Io; Unsupported.
+  /// too short); Corrupt (its header or length contradict themselves); Locked (writers left no room
+  /// within the bound; a hot journal that only a writer may roll back: the message says how); Io;
+  /// Unsupported.
   virtual Result<std::unique_ptr<ReadTransaction>> begin(const std::string& path) = 0;
   /// "3.40.1", for `-v` (S20).
   virtual std::string sqlite_version() = 0;
