@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace pagevault::sqlitesupport {
 namespace {
@@ -20,6 +21,7 @@ std::string_view advice_of(int result) {
     case SQLITE_READONLY_CANTLOCK:
     case SQLITE_READONLY_CANTINIT:
     case SQLITE_READONLY_DIRECTORY:
+    case SQLITE_CANTOPEN:
       return "its write-ahead log has no usable index; let a program that may write beside the "
              "database keep it open, or run as such a user";
     case SQLITE_PROTOCOL:
@@ -29,7 +31,7 @@ std::string_view advice_of(int result) {
   }
 }
 
-ErrorCode code_of(sqlite3* db, int result) {
+ErrorCode code_of(int result) {
   switch (result & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -44,12 +46,17 @@ ErrorCode code_of(sqlite3* db, int result) {
       return ErrorCode::Cancelled;
     case SQLITE_FULL:
       return ErrorCode::NoSpace;
-    case SQLITE_CANTOPEN:
-      return db != nullptr && sqlite3_system_errno(db) == ENOENT ? ErrorCode::NotFound
-                                                                 : ErrorCode::Io;
     default:
       return ErrorCode::Io;
   }
+}
+
+// Of the database itself; later the same answer is about a log or its index.
+Error open_error(sqlite3* db, int result) {
+  const int number = db == nullptr ? 0 : sqlite3_system_errno(db);
+  if ((result & 0xFF) != SQLITE_CANTOPEN || number == 0) return sqlite_error(db, result);
+  return {number == ENOENT ? ErrorCode::NotFound : ErrorCode::Io,
+          fmt::format("open: {}", ::strerrordesc_np(number))};
 }
 
 std::string uri_of(const std::string& path) {
@@ -68,9 +75,9 @@ std::string uri_of(const std::string& path) {
 
 Error sqlite_error(sqlite3* db, int result) {
   const std::string_view advice = advice_of(result);
-  if (!advice.empty()) return {code_of(db, result), std::string(advice)};
+  if (!advice.empty()) return {code_of(result), std::string(advice)};
   const char* const text = db == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(db);
-  return {code_of(db, result), fmt::format("sqlite: {} ({})", text, result)};
+  return {code_of(result), fmt::format("sqlite: {} ({})", text, result)};
 }
 
 Result<bool> SqliteStatement::step() {
@@ -119,7 +126,7 @@ Result<SqliteConnection> SqliteConnection::open_with(const std::string& name, in
       flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE, nullptr);
   SqliteConnection connection;
   connection.db_.reset(opened);
-  if (result != SQLITE_OK) return sqlite_error(opened, result);
+  if (result != SQLITE_OK) return open_error(opened, result);
   PV_TRY(connection.restrict());
   return connection;
 }

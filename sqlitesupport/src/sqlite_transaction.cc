@@ -83,7 +83,9 @@ class DatabaseFile {
     const int result = file_->pMethods->iVersion < 2
                            ? SQLITE_CANTOPEN
                            : file_->pMethods->xShmMap(file_, 0, kIndexRegionBytes, 0, &region);
-    if (result != SQLITE_OK) return sqlite_error(nullptr, result);
+    // SQLITE_READONLY: mapped, but only to be read, as it belongs to somebody else.
+    const bool mapped = result == SQLITE_OK || result == SQLITE_READONLY;
+    if (!mapped) return sqlite_error(nullptr, result);
     if (region == nullptr) return Error(ErrorCode::Io, "the log's index is not there");
     return static_cast<const volatile std::uint32_t*>(region);
   }
