@@ -2,6 +2,7 @@
 // exit code. Foreign exceptions stop here.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <exception>
 #include <new>
@@ -10,6 +11,7 @@
 #include "help.h"
 #include "interruption.h"
 #include "pagevault/base/linux_env.h"
+#include "pagevault/sqlitesupport/helper_program.h"
 #include "process_setup.h"
 
 namespace pagevault::cli {
@@ -114,6 +116,9 @@ ExitCode run_guarded(const std::vector<std::string>& arguments) {
 }  // namespace pagevault::cli
 
 int main(int argc, char** argv) {
+  namespace sqlite = pagevault::sqlitesupport;
+  const bool is_helper = argc == 2 && std::string_view(argv[1]) == sqlite::kSqliteHelperArgument;
+  if (is_helper) return sqlite::run_sqlite_helper(STDIN_FILENO, STDOUT_FILENO);
   pagevault::cli::set_up_process();
   pagevault::cli::install_signal_handlers();
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);

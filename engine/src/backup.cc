@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "database_source.h"
 #include "directory_writer.h"
 #include "file_mapper.h"
 #include "pagevault/base/crc32c.h"
@@ -30,6 +32,7 @@ constexpr std::uint64_t kAuditRounds =
 // was looked at may change again without a trace in its times.
 constexpr std::int64_t kFineStepNs = 20'000'000;
 constexpr std::int64_t kCoarseStepNs = 2'000'000'000;
+constexpr unsigned kTogetherAttempts = 100;
 constexpr std::int64_t kProgressNs = 100'000'000;
 
 bool same_metadata(const FileInfo& a, const FileInfo& b) {
@@ -90,6 +93,12 @@ class BackupRun final : public WalkVisitor {
   void prepare_reading(std::uint64_t bytes);
   Status read_stream();
   Status store_file(WalkItem& item, bool trust);
+  Status begin_together();
+  Result<std::unique_ptr<sqlitesupport::ReadTransaction>> transaction_on(const std::string& path);
+  Status on_database(WalkItem& item);
+  Status skip_source(const WalkItem& item, const Error& error);
+  Result<MappingResult> read_database(WalkItem& item);
+  Result<MappingResult> map_database(DatabaseSource& database, const WalkItem& item, bool all);
   Result<MappingResult> map_file(File& file, const WalkItem& item, bool trust);
   MappingInput mapping_input(const WalkItem& item, const FileInfo& info, bool trust) const;
   Result<std::vector<ByteRange>> ranges_to_read(File& file, const FileInfo& info,
@@ -115,6 +124,8 @@ class BackupRun final : public WalkVisitor {
   bool prove_references_ = true;
   bool arena_registered_ = false;
   std::optional<Error> repository_failure_;  // Met between extents; never a source's fault (F8.2).
+  // Begun together and not yet read, by path.
+  std::map<std::string, std::unique_ptr<sqlitesupport::ReadTransaction>> begun_;
 
   // Destroyed in reverse: workers drain first, what their tasks use dies after.
   std::optional<BlockPool> pool_;  // Made with the queue, when something is first read.
@@ -217,6 +228,7 @@ Status BackupRun::read_sources() {
                               .parent_root = {},
                               .sizes_only = false};
   if (parent_) options.parent_root = root_entry(parent_->snapshot);
+  if (request_.databases && request_.databases->together) PV_TRY(begin_together());
   PV_TRY(SourceWalk(workspace_.env(), workspace_.reader(), options, *this).run());
   if (sources_found_ == 0) {
     return Error(ErrorCode::NotFound,
@@ -257,7 +269,8 @@ Status BackupRun::finish() {
 
 Status BackupRun::enter_directory(WalkItem item) {
   if (!item.entry.name.empty()) ++report_.stats.directories;
-  if (item.dir != nullptr) ++sources_found_;  // Not the folders that only lead to a source.
+  // Not the folders that only lead to a source; and no folder is a database.
+  if (item.dir != nullptr && !request_.databases) ++sources_found_;
   ParentDirectory parent;
   if (item.parent != nullptr && item.parent->info.type == FileType::Directory) {
     parent = {.map = item.parent->map, .length = item.parent->info.size};
@@ -278,9 +291,10 @@ void BackupRun::on_error(const std::string& path, const Error& error) {
 }
 
 Status BackupRun::on_file(WalkItem item) {
-  ++sources_found_;
   progress_.current = item.path;
   PV_TRY(tick(0));
+  if (request_.databases) return on_database(item);
+  ++sources_found_;
   bool trust = metadata_proves_unchanged(item);
   if (trust && prove_references_) {
     PV_TRY_ASSIGN(trust, references_are_present(*session_, workspace_.reader(), item.parent->map,
@@ -408,12 +422,7 @@ Status BackupRun::store_file(WalkItem& item, bool trust) {
                          ": content changed though its times did not; reading all of it");
     mapped = map_file(**file, item, /*trust=*/false);
   }
-  if (!mapped) {
-    if (mapped.error().code() == ErrorCode::Cancelled) return mapped.error();
-    if (repository_failure_) return *repository_failure_;
-    on_error(item.path, mapped.error());
-    return ok();
-  }
+  if (!mapped) return skip_source(item, mapped.error());
   const auto after = (*file)->info();
   const bool as_long = mapped->length == before->size;
   if (!after || !same_metadata(*before, *after) || !as_long) {
@@ -424,6 +433,106 @@ Status BackupRun::store_file(WalkItem& item, bool trust) {
   item.entry.page_size = mapped->page_size;
   count_file(item);
   return tree_->add_file(std::move(item.entry), std::move(mapped->map));
+}
+
+// ---- one database ---------------------------------------------------------------------------
+
+// Transactions on all of them, none of which has seen a commit that another has not: when all are
+// still current after the last has begun, all see the state of that moment.
+Status BackupRun::begin_together() {
+  for (unsigned attempt = 0; attempt < kTogetherAttempts; ++attempt) {
+    PV_TRY(workspace_.cancel().check());
+    begun_.clear();
+    for (const std::string& path : request_.paths) {
+      PV_TRY_ASSIGN(begun_[path], request_.databases->transactions->begin(path));
+    }
+    bool all_current = true;
+    for (const auto& [path, transaction] : begun_) {
+      PV_TRY_ASSIGN(const bool current, transaction->is_current());
+      all_current = all_current && current;
+    }
+    if (all_current) return ok();
+  }
+  begun_.clear();
+  return Error(ErrorCode::Locked,
+               fmt::format("the databases were written to so often that no instant was found that "
+                           "all of them share, in {} tries; try again, or leave out --together",
+                           kTogetherAttempts));
+}
+
+Result<std::unique_ptr<sqlitesupport::ReadTransaction>> BackupRun::transaction_on(
+    const std::string& path) {
+  const auto found = begun_.find(path);
+  if (found == begun_.end()) return request_.databases->transactions->begin(path);
+  auto out = std::move(found->second);
+  begun_.erase(found);
+  return out;
+}
+
+Status BackupRun::skip_source(const WalkItem& item, const Error& error) {
+  if (error.code() == ErrorCode::Cancelled) return error;
+  if (repository_failure_) return *repository_failure_;
+  on_error(item.path, error);
+  return ok();
+}
+
+Status BackupRun::on_database(WalkItem& item) {
+  auto mapped = read_database(item);
+  const bool is_none = !mapped && mapped.error().code() == ErrorCode::InvalidArgument;
+  if (is_none && request_.databases->as_file) {
+    ++sources_found_;
+    item.entry.database.emplace().stored_as_file = true;
+    return store_file(item, /*trust=*/false);
+  }
+  if (!mapped) return skip_source(item, mapped.error());
+  ++sources_found_;
+  count_file(item);
+  return tree_->add_file(std::move(item.entry), std::move(mapped->map));
+}
+
+// The entry's content becomes that of the transaction. Its locks are held until the last byte was
+// read, not until it is stored.
+Result<MappingResult> BackupRun::read_database(WalkItem& item) {
+  PV_TRY_ASSIGN(auto transaction, transaction_on(item.path));
+  PV_TRY_ASSIGN(const auto database, DatabaseSource::open(std::move(transaction), *item.dir,
+                                                          item.entry.name, item.parent));
+  item.entry.info = database->info();
+  item.entry.racy = is_racy(database->info(), workspace_.env().now_ns());
+  item.entry.page_size = database->page_size();
+  item.entry.database = database->record();
+  PV_TRY_ASSIGN(auto mapped, map_database(*database, item, /*all=*/request_.force));
+  if (mapped.differs) {
+    observer_.on_warning(item.path +
+                         ": differs where its log says it did not change; reading all of it");
+    PV_TRY_ASSIGN(mapped, map_database(*database, item, /*all=*/true));
+  }
+  PV_TRY(database->end());
+  return mapped;
+}
+
+Result<MappingResult> BackupRun::map_database(DatabaseSource& database, const WalkItem& item,
+                                              bool all) {
+  MappingInput input = mapping_input(item, database.info(), /*trust=*/false);
+  input.page_size = database.page_size();
+  const std::uint64_t length = database.info().size;
+  if (length > 0) input.data = {{0, length}};
+  if (!all && database.changed()) {
+    input.changed = database.changed();
+    PV_TRY_ASSIGN(input.data, mapper_->ranges_to_read(input));
+  }
+  ChunkId earlier;
+  if (input.parent && length >= DictionarySource::kFileBytesMin) {
+    MapReader map(workspace_.reader(), input.parent->map, input.parent->length);
+    earlier = dictionary_of(workspace_.reader(), map);
+  }
+  DictionarySource dictionaries(database.file(), std::min(length, database.file_bytes()),
+                                input.parent.has_value(), earlier);
+  input.dictionaries = &dictionaries;
+  prepare_reading(length);
+  OverlaidBlockSource source(*queue_, *pool_, database.file(), input.data, database.overlay());
+  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
+  report_.stats.bytes_read += mapped.bytes_read;
+  return mapped;
 }
 
 Status BackupRun::read_stream() {

@@ -3,12 +3,13 @@
 namespace pagevault::engine {
 
 repo::SnapshotKind kind_of(const BackupRequest& request) {
+  if (request.databases) return repo::SnapshotKind::Sqlite;
   return request.stream ? repo::SnapshotKind::Stream : repo::SnapshotKind::Files;
 }
 
 std::vector<std::string> recorded_paths(const BackupRequest& request) {
   if (request.stream) return {"/" + request.stream_name};
-  return request.paths;
+  return request.recorded_paths.empty() ? request.paths : request.recorded_paths;
 }
 
 Result<std::optional<repo::StoredSnapshot>> choose_parent(const repo::SnapshotListing& listing,

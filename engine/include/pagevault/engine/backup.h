@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,13 +12,32 @@
 #include "pagevault/repo/chunk_codec.h"
 #include "pagevault/repo/delta_policy.h"
 
+namespace pagevault::sqlitesupport {
+class TransactionSource;
+}  // namespace pagevault::sqlitesupport
+
 namespace pagevault::engine {
 
 /// Reads the next bytes of a stream into `out`; 0 at its end.
 using StreamSource = std::function<Result<std::size_t>(MutableBytes out)>;
 
+/// How the paths of a backup are read when they are SQLite databases.
+struct DatabaseOptions {
+  /// Begins a read transaction on each. Outlives the backup; used by its thread only.
+  sqlitesupport::TransactionSource* transactions = nullptr;
+  /// All at one instant: every transaction is begun before anything is read.
+  bool together = false;
+  /// What is no database, or none that can be read, is stored as the bytes of the file.
+  bool as_file = false;
+};
+
 struct BackupRequest {
   std::vector<std::string> paths;  ///< Absolute, lexically normal, distinct. Files and folders.
+  /// What the snapshot records instead of `paths`, for a pattern whose matches vary; empty:
+  /// `paths`.
+  std::vector<std::string> recorded_paths;
+  /// The paths are SQLite databases.
+  std::optional<DatabaseOptions> databases;
   std::vector<std::string>
       excludes;  ///< Globs: with '/' against the whole path, else against names.
   std::vector<std::string> tags;

@@ -1,0 +1,106 @@
+#include <fmt/format.h>
+
+#include "backup_display.h"
+#include "database_paths.h"
+#include "pagevault/sqlitesupport/transaction_process.h"
+#include "process_setup.h"
+#include "user_paths.h"
+
+namespace pagevault::cli {
+namespace {
+
+// What is read, and what the snapshot calls it: a pattern stays one, or every new match would begin
+// a line of snapshots of its own.
+struct Databases {
+  std::vector<std::string> paths;
+  std::vector<std::string> recorded;
+};
+
+Result<Databases> databases_of(const Options& options) {
+  Databases out;
+  for (const std::string& word : options.words()) {
+    PV_TRY_ASSIGN(std::string path, database_path(word));
+    out.recorded.push_back(path);
+    out.paths.push_back(std::move(path));
+  }
+  for (const std::string& pattern : options.list("glob")) {
+    PV_TRY_ASSIGN(const std::vector<std::string> matches, databases_matching(pattern));
+    for (const std::string& match : matches) {
+      PV_TRY_ASSIGN(std::string path, database_path(match));
+      out.paths.push_back(std::move(path));
+    }
+    out.recorded.push_back(absolute_path(working_directory(), pattern));
+  }
+  if (out.paths.empty()) {
+    return Error(ErrorCode::InvalidArgument, "'backup sqlite' wants DATABASE... or --glob PATTERN");
+  }
+  out.paths = distinct_paths(std::move(out.paths));
+  out.recorded = distinct_paths(std::move(out.recorded));
+  return out;
+}
+
+Outcome run_backup_sqlite(Invocation& invocation) {
+  const Options& options = invocation.options;
+  PV_TRY_ASSIGN(Databases databases, databases_of(options));
+  engine::BackupRequest request;
+  request.paths = std::move(databases.paths);
+  request.recorded_paths = std::move(databases.recorded);
+  request.force = options.has("force");
+  request.paranoid = options.has("paranoid");
+  PV_TRY_ASSIGN(const auto transactions, sqlitesupport::start_transaction_process());
+  invocation.console.detail(fmt::format("SQLite {}, read-only; never makes a checkpoint",
+                                        transactions->sqlite_version()));
+  request.databases = {.transactions = transactions.get(),
+                       .together = options.has("together"),
+                       .as_file = options.has("as-file")};
+  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
+  return run_backup_request(invocation, opened, std::move(request));
+}
+
+OptionSpecs backup_sqlite_options() {
+  using enum OptionKind;
+  OptionSpecs out = {
+      {"glob", 0, List, "PATTERN",
+       "databases that match, looked up at each backup; quote it: 'tenants/*.db'"},
+      {"together", 0, Flag, {}, "all databases as they were at one instant"},
+      {"as-file", 0, Flag, {}, "store what is no SQLite database, or an encrypted one, as a file"},
+      {"force", 'f', Flag, {}, "compare all of every database, whatever its log says"},
+      {"paranoid", 0, Flag, {}, "compare by cryptographic hash instead of fingerprint; reads all"},
+  };
+  const OptionSpecs& common = common_backup_options();
+  out.insert(out.end(), common.begin(), common.end());
+  return out;
+}
+
+}  // namespace
+
+const Command& backup_sqlite_command() {
+  static const Command kCommand = {
+      .name = "backup sqlite",
+      .group = "Back up",
+      .summary = "take a snapshot of SQLite databases while they are in use",
+      .arguments = "[DATABASE...]",
+      .arguments_max = SIZE_MAX,
+      .description =
+          "Saves each database as one read transaction sees it, with what is in its write-ahead "
+          "log. "
+          "Nothing is written to it and no checkpoint is made. In WAL mode writers go on "
+          "undisturbed; with a rollback journal they wait while it is read. Only what changed "
+          "since "
+          "the last snapshot is stored, and only that is read where the log tells.\n"
+          "A database whose writer crashed must be opened by its application once before; what "
+          "cannot be read is named, the rest is saved, and the exit code is 3.",
+      .options = backup_sqlite_options(),
+      .examples = {{"pagevault backup sqlite /srv/app/app.db", "one database, live"},
+                   {"pagevault backup sqlite --glob '/srv/tenants/*.db' --tag hourly",
+                    "all that there are now, in one snapshot"},
+                   {"pagevault backup sqlite users.db orders.db --together",
+                    "both as they were at one instant"},
+                   {"pagevault restore latest --target /tmp/out", "how to get them back"}},
+      .exits = {ExitCode::Incomplete, ExitCode::NoRepository, ExitCode::Busy, ExitCode::WrongKey,
+                ExitCode::Damage},
+      .run = run_backup_sqlite};
+  return kCommand;
+}
+
+}  // namespace pagevault::cli

@@ -1,0 +1,67 @@
+#include "database_paths.h"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+
+#include "process_setup.h"
+#include "user_paths.h"
+
+namespace pagevault::cli {
+
+namespace {
+
+struct FreeText {
+  void operator()(char* text) const { std::free(text); }  // NOLINT(cppcoreguidelines-no-malloc)
+};
+
+class Matches {
+ public:
+  explicit Matches(const std::string& pattern)
+      : outcome_(::glob(pattern.c_str(), GLOB_MARK, nullptr, &found_)) {}
+  ~Matches() { ::globfree(&found_); }
+  Matches(const Matches&) = delete;
+  Matches& operator=(const Matches&) = delete;
+
+  std::vector<std::string> paths() const {
+    if (outcome_ != 0) return {};
+    return {found_.gl_pathv, found_.gl_pathv + found_.gl_pathc};
+  }
+
+ private:
+  glob_t found_{};
+  int outcome_;
+};
+
+}  // namespace
+
+bool is_beside_database(std::string_view path) {
+  constexpr std::array<std::string_view, 3> kEnds = {"-wal", "-shm", "-journal"};
+  return std::ranges::any_of(kEnds, [&](std::string_view end) { return path.ends_with(end); });
+}
+
+Result<std::string> database_path(const std::string& word) {
+  if (word.empty()) return Error(ErrorCode::InvalidArgument, "a path is empty");
+  const std::string here = working_directory();
+  if (here.empty() && !word.starts_with('/')) {
+    return Error(ErrorCode::InvalidArgument, word + ": the working directory is gone");
+  }
+  const std::unique_ptr<char, FreeText> real(::realpath(word.c_str(), nullptr));
+  return real ? std::string(real.get()) : absolute_path(here, word);
+}
+
+Result<std::vector<std::string>> databases_matching(const std::string& pattern) {
+  std::vector<std::string> out;
+  for (std::string& path : Matches(pattern).paths()) {
+    if (!path.ends_with('/') && !is_beside_database(path)) out.push_back(std::move(path));
+  }
+  if (out.empty()) {
+    return Error(ErrorCode::InvalidArgument, "--glob '" + pattern + "' matches no file");
+  }
+  return out;
+}
+
+}  // namespace pagevault::cli

@@ -1,0 +1,25 @@
+// Which SQLite databases a user means: paths, patterns and links resolved.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pagevault/base/result.h"
+
+namespace pagevault::cli {
+
+/// Absolute path of `word` with every link followed, as SQLite does to find the log beside the
+/// file; where nothing is, the absolute path. Errors: InvalidArgument (empty; the working directory
+/// is gone).
+Result<std::string> database_path(const std::string& word);
+
+/// Files that match a shell pattern, in order, without SQLite's own files beside databases (-wal,
+/// -shm, -journal) and without folders. Errors: InvalidArgument when there is none.
+Result<std::vector<std::string>> databases_matching(const std::string& pattern);
+
+/// True for names of the files that SQLite keeps beside a database.
+bool is_beside_database(std::string_view path);
+
+}  // namespace pagevault::cli

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""SQLite databases in use, end to end: the real program beside real writers.
+
+Usage: sqlite_e2e.py PAGEVAULT [-k NAME_PART] [unittest arguments]
+
+What a snapshot must be is what SQLite itself says a transaction sees: Connection.serialize(). A
+database is never opened as a plain file here while this process has a connection to it: closing it
+would drop the connection's locks (F8.11).
+"""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import unittest
+
+from cli_e2e import FATAL, INCOMPLETE, SEED, USAGE, Vault, random_bytes, read, write
+
+ROWS = 20_000
+
+
+class Databases(Vault):
+    def path(self, name="app.db"):
+        return os.path.join(self.source, name)
+
+    def open(self, name="app.db", mode="wal"):
+        """A writer that never makes a checkpoint by itself."""
+        db = sqlite3.connect(self.path(name), isolation_level=None)
+        self.addCleanup(db.close)
+        db.execute(f"PRAGMA journal_mode={mode}")
+        db.execute("PRAGMA wal_autocheckpoint=0")
+        return db
+
+    def filled(self, name="app.db", mode="wal", rows=ROWS):
+        db = self.open(name, mode)
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO t VALUES(?, ?)",
+                       ((i, random_bytes(60, SEED + i).hex()) for i in range(1, rows + 1)))
+        db.execute("COMMIT")
+        return db
+
+    def backup_databases(self, *words, **options):
+        return self.summary("backup", "sqlite", *words, **options)
+
+    def image(self, snapshot="latest", name="app.db"):
+        target = self.restore(snapshot)
+        return read(os.path.join(target, self.path(name).lstrip("/")))
+
+    def expected(self, name="app.db"):
+        """What a transaction sees. By a connection of its own: the writer's cache still has freed
+        pages as they were."""
+        with contextlib.closing(sqlite3.connect(self.path(name))) as reader:
+            return reader.serialize()
+
+    @contextlib.contextmanager
+    def opened_again(self, name="app.db"):
+        """The newest snapshot's database, opened and found sound."""
+        path = os.path.join(self.restore(), self.path(name).lstrip("/"))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            yield db
+
+    def least_read(self, change):
+        """Bytes read and stored by the cheaper of two backups, each after `change`. Once in thirty
+        rounds a backup looks at what it trusts."""
+        found = []
+        for _ in range(2):
+            change()
+            step = self.backup_databases(self.path())
+            found.append((step["bytes_read"], step["data_added_packed"]))
+        return min(found)
+
+
+class Snapshots(Databases):
+    def test_what_is_only_in_the_log_is_in_the_snapshot(self):
+        self.init()
+        db = self.filled()
+        db.execute("UPDATE t SET body = 'new' WHERE id % 100 = 0")
+        self.backup_databases(self.path())
+        image = self.image()
+        self.assertEqual(image, db.serialize())
+        self.assertGreater(len(image), os.stat(self.path()).st_size, "the file has it already")
+
+    def test_a_step_reads_and_stores_what_the_log_says(self):
+        self.init()
+        db = self.filled()
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self.backup_databases(self.path())
+        read_bytes, stored = self.least_read(
+            lambda: db.execute("UPDATE t SET body = body || 'x' WHERE id = 7"))
+        self.assertLess(read_bytes, 300_000)
+        self.assertLess(stored, 3_000)
+        self.assertEqual(self.image(), self.expected())
+        self.assertEqual(self.least_read(lambda: None)[0], 0)
+        self.assertEqual(self.image(), self.expected())
+
+    def test_growth_and_shrinking_between_snapshots_come_back_byte_for_byte(self):
+        self.init()
+        db = self.filled(rows=3000)
+        db.execute("PRAGMA auto_vacuum=incremental")
+        db.execute("VACUUM")
+        for statement in ("INSERT INTO t(body) SELECT body || body FROM t",
+                          "DELETE FROM t WHERE id > 2000", "PRAGMA incremental_vacuum",
+                          "PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE t SET body = 'z'", "VACUUM"):
+            db.execute(statement).fetchall()
+            self.backup_databases(self.path())
+            self.assertTrue(self.image() == self.expected(), statement)
+        self.run_it("check", "--read-data")
+
+    def test_rollback_journal_databases_are_read_and_unchanged_ones_are_not(self):
+        self.init()
+        for mode in ("delete", "truncate", "persist"):
+            with self.subTest(mode=mode):
+                db = self.filled(f"{mode}.db", mode, rows=2000)
+                path = self.path(f"{mode}.db")
+                self.backup_databases(path)
+                self.assertEqual(self.image(name=f"{mode}.db"), db.serialize())
+                unchanged = [self.backup_databases(path)["bytes_read"] for _ in range(2)]
+                self.assertEqual(min(unchanged), 0)
+                db.execute("UPDATE t SET body = 'y' WHERE id = 5")
+                self.assertGreater(self.backup_databases(path)["bytes_read"], 0)
+                self.assertEqual(self.image(name=f"{mode}.db"), db.serialize())
+
+    def test_every_page_size_comes_back(self):
+        self.init()
+        for size in (512, 1024, 4096, 16384, 65536):
+            with self.subTest(size=size):
+                name = f"{size}.db"
+                db = sqlite3.connect(self.path(name), isolation_level=None)
+                self.addCleanup(db.close)
+                db.execute(f"PRAGMA page_size={size}")
+                db.execute("PRAGMA journal_mode=wal")
+                db.execute("CREATE TABLE t(x)")
+                db.execute("INSERT INTO t VALUES(randomblob(300000))")
+                self.backup_databases(self.path(name))
+                self.assertEqual(self.image(name=name), db.serialize())
+
+    def test_nothing_is_written_to_the_database_and_no_checkpoint_is_made(self):
+        self.init()
+        db = self.filled(rows=3000)
+        names = ["app.db", "app.db-wal"]
+        before = [os.stat(self.path(n)) for n in names]
+        self.backup_databases(self.path())
+        for name, was in zip(names, before):
+            now = os.stat(self.path(name))
+            self.assertEqual((now.st_size, now.st_mtime_ns), (was.st_size, was.st_mtime_ns), name)
+        busy, log, done = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self.assertEqual((busy, log), (0, done))
+
+    # covers F8.10
+    def test_snapshots_beside_a_writer_are_whole_transactions(self):
+        self.init()
+        db = self.open()
+        for table in "ab":  # Of 400 rows, however long the writer has time.
+            db.execute(f"CREATE TABLE {table}(slot INTEGER PRIMARY KEY, n INTEGER, pad BLOB)")
+        db.close()
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, self.path()],
+                                  stdout=subprocess.PIPE)
+        self.addCleanup(writer.stdout.close)
+        self.addCleanup(writer.wait)
+        self.addCleanup(writer.kill)
+        self.assertEqual(writer.stdout.readline(), b"writing\n")
+        last = 0
+        for _ in range(15):
+            self.backup_databases(self.path())
+            with self.opened_again() as copy:
+                a, b = (copy.execute(f"SELECT max(n), sum(n) FROM {t}").fetchone() for t in "ab")
+                self.assertEqual(a, b)
+                self.assertGreaterEqual(a[0] or 0, last)
+                last = a[0] or 0
+        self.assertIsNone(writer.poll(), "the writer was disturbed")
+        self.assertGreater(last, 0)
+
+
+class Many(Databases):
+    def test_several_databases_are_one_snapshot(self):
+        self.init()
+        one, two = self.filled("one.db", rows=500), self.filled("two.db", rows=700)
+        done = self.backup_databases(self.path("one.db"), self.path("two.db"))
+        self.assertEqual(done["files_new"], 2)
+        self.assertEqual(self.image(name="one.db"), one.serialize())
+        self.assertEqual(self.image(name="two.db"), two.serialize())
+
+    def test_a_pattern_takes_in_what_is_new_and_keeps_its_line_of_snapshots(self):
+        self.init()
+        self.filled("t1.db", rows=500)
+        pattern = self.path("*.db")
+        self.backup_databases("--glob", pattern)
+        self.filled("t2.db", rows=600)
+        step = self.backup_databases("--glob", pattern)
+        self.assertEqual((step["files_new"], step["files_unmodified"]), (1, 1))
+        found = self.document("snapshots")
+        self.assertEqual([s["paths"] for s in found], [[pattern], [pattern]])
+        self.run_it("backup", "sqlite", "--glob", self.path("*.none"), expect=USAGE)
+
+    def test_together_is_one_instant(self):
+        self.init()
+        writer = subprocess.Popen([sys.executable, "-c", PAIR_WRITER, self.path("a.db"),
+                                   self.path("b.db")], stdout=subprocess.PIPE)
+        self.addCleanup(writer.stdout.close)
+        self.addCleanup(writer.wait)
+        self.addCleanup(writer.kill)
+        self.assertEqual(writer.stdout.readline(), b"writing\n")
+        for _ in range(8):
+            self.backup_databases(self.path("a.db"), self.path("b.db"), "--together")
+            counts = []
+            for name in ("a.db", "b.db"):
+                with self.opened_again(name) as copy:
+                    counts.append(copy.execute("SELECT max(n) FROM t").fetchone()[0])
+            # It writes to a, then to b: at any instant a is equal or one ahead.
+            self.assertIn(counts[0] - counts[1], (0, 1), counts)
+
+
+class Refusals(Databases):
+    # covers F6.6
+    def test_what_is_no_database_is_refused_or_stored_as_a_file(self):
+        self.init()
+        write(self.path("fake.db"), b"not a database at all" * 1000)
+        _, err = self.run_it("backup", "sqlite", self.path("fake.db"), expect=FATAL)
+        self.assertIn(b"fake.db", err)
+        self.assertIn(b"not a SQLite database", err)
+        self.backup_databases(self.path("fake.db"), "--as-file")
+        self.assertEqual(self.image(name="fake.db"), b"not a database at all" * 1000)
+
+    def test_one_bad_database_does_not_keep_the_others_from_being_saved(self):
+        self.init()
+        db = self.filled("good.db", rows=500)
+        write(self.path("bad.db"), random_bytes(5000, SEED))
+        self.run_it("backup", "sqlite", self.path("good.db"), self.path("bad.db"),
+                    self.path("missing.db"), expect=INCOMPLETE)
+        self.assertEqual(self.image(name="good.db"), db.serialize())
+
+    # covers F8.10
+    def test_a_hot_journal_is_refused_with_what_to_do_and_is_not_lost(self):
+        self.init()
+        self.filled("crashed.db", "delete", rows=3000).close()
+        path = self.path("crashed.db")
+        crash = subprocess.run([sys.executable, "-c", CRASHING_WRITER, path], check=False)
+        self.assertEqual(crash.returncode, -signal.SIGKILL)
+        journal = read(path + "-journal")
+        _, err = self.run_it("backup", "sqlite", path, expect=FATAL)
+        self.assertIn(b"journal", err)
+        self.assertEqual(read(path + "-journal"), journal)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM t").fetchone(), (3000,))
+        self.backup_databases(path)
+
+    def test_a_link_leads_to_the_database_and_its_log(self):
+        self.init()
+        db = self.filled(rows=500)
+        link = os.path.join(self.work, "link.db")
+        os.symlink(self.path(), link)
+        self.backup_databases(link)
+        self.assertEqual(self.image(), db.serialize())
+
+
+WRITER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+db.execute("PRAGMA synchronous=OFF")
+print("writing", flush=True)
+n = 0
+while True:
+    n += 1
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("REPLACE INTO a VALUES(?, ?, randomblob(500))", (n % 400, n))
+    db.execute("REPLACE INTO b VALUES(?, ?, randomblob(900))", (n % 400, n))
+    db.execute("COMMIT")
+    if n % 500 == 0: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+"""
+
+PAIR_WRITER = """
+import sqlite3, sys, time
+def opened(path):
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.execute("PRAGMA journal_mode=wal")
+    db.execute("PRAGMA synchronous=OFF")
+    db.execute("CREATE TABLE t(n INTEGER)")
+    db.execute("INSERT INTO t VALUES(0)")
+    return db
+a, b = opened(sys.argv[1]), opened(sys.argv[2])
+print("writing", flush=True)
+n = 0
+while True:
+    n += 1
+    for db in (a, b): db.execute("INSERT INTO t VALUES(?)", (n,))
+    time.sleep(0.002)
+"""
+
+CRASHING_WRITER = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size=5")
+db.execute("PRAGMA cache_spill=5")
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE t SET body = 'lost'")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
