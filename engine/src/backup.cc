@@ -25,8 +25,11 @@ constexpr std::size_t kBlocks = 32;  // 40 MiB of source bytes under way.
 constexpr std::size_t kTasksQueued = 64;
 constexpr unsigned kReadDepth = 8;
 constexpr std::uint64_t kRegisterFrom = 8 * kMiB;  // A file that pays for registered memory.
-constexpr std::uint64_t kAuditRounds =
-    30;  // Every unchanged extent is hashed once in so many runs.
+// Every unchanged extent is hashed once in so many rounds (S10). A run is a round, but not more
+// than one in an hour: who takes a snapshot every ten seconds does not want everything read again
+// every five minutes.
+constexpr std::uint64_t kAuditRounds = 30;
+constexpr std::int64_t kAuditIntervalNs = 3600LL * 1'000'000'000;
 // Time stamps come in steps: of a clock tick (10 ms at most) where they have fractions of a second,
 // of up to 2 s elsewhere (FAT, some NFS servers). A file that changed less than a step before it
 // was looked at may change again without a trace in its times.
@@ -38,6 +41,16 @@ constexpr std::int64_t kProgressNs = 100'000'000;
 bool same_metadata(const FileInfo& a, const FileInfo& b) {
   return a.type == b.type && a.size == b.size && a.mtime_ns == b.mtime_ns &&
          a.ctime_ns == b.ctime_ns && a.inode == b.inode;
+}
+
+bool is_audit_due(const std::optional<repo::StoredSnapshot>& parent, std::int64_t now_ns) {
+  return !parent || now_ns / kAuditIntervalNs != parent->snapshot.begun_ns / kAuditIntervalNs;
+}
+
+std::uint64_t bytes_in(const std::vector<ByteRange>& ranges) {
+  std::uint64_t out = 0;
+  for (const ByteRange& range : ranges) out += range.length;
+  return out;
 }
 
 bool is_racy(const FileInfo& info, std::int64_t now_ns) {
@@ -123,6 +136,7 @@ class BackupRun final : public WalkVisitor {
   std::uint64_t sources_found_ = 0;
   bool prove_references_ = true;
   bool arena_registered_ = false;
+  bool audit_due_ = true;
   std::optional<Error> repository_failure_;  // Met between extents; never a source's fault (F8.2).
   // Begun together and not yet read, by path.
   std::map<std::string, std::unique_ptr<sqlitesupport::ReadTransaction>> begun_;
@@ -186,13 +200,15 @@ Status BackupRun::begin() {
   snapshot_.program = request_.program;
   snapshot_.client = workspace_.client();
   snapshot_.parent = report_.parent;
-  snapshot_.audit_round = parent_ ? parent_->snapshot.audit_round + 1 : 0;
+  audit_due_ = is_audit_due(parent_, snapshot_.begun_ns);
+  snapshot_.audit_round = parent_ ? parent_->snapshot.audit_round + (audit_due_ ? 1 : 0) : 0;
 
   PV_TRY_ASSIGN(session_, repo::WriteSession::begin(workspace_.reader(),
                                                     {.compression = request_.compression,
                                                      .delta = request_.delta,
                                                      .extra_verify = request_.extra_verify,
-                                                     .dry_run = request_.dry_run}));
+                                                     .dry_run = request_.dry_run,
+                                                     .snapshots = &listing_}));
   if (session_->has_lost_packs()) {
     observer_.on_warning(
         "packs are missing from the repository; what the sources still have is stored "
@@ -334,6 +350,7 @@ void BackupRun::count_file(const WalkItem& item) {
 // ---- one file -------------------------------------------------------------------------------
 
 bool BackupRun::audited(const std::string& path, std::uint64_t span) const {
+  if (!audit_due_) return false;
   const std::uint64_t place = crc32c(as_bytes(path)) + span + snapshot_.audit_round;
   return place % kAuditRounds == 0;
 }
@@ -400,7 +417,7 @@ Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool
   }
   DictionarySource dictionaries(file, item.entry.info.size, input.parent.has_value(), earlier);
   input.dictionaries = &dictionaries;
-  prepare_reading(item.entry.info.size);
+  prepare_reading(bytes_in(input.data));
   FileBlockSource source(*queue_, *pool_, file, input.data);
   PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
   report_.stats.bytes_read += mapped.bytes_read;
@@ -528,7 +545,7 @@ Result<MappingResult> BackupRun::map_database(DatabaseSource& database, const Wa
   DictionarySource dictionaries(database.file(), std::min(length, database.file_bytes()),
                                 input.parent.has_value(), earlier);
   input.dictionaries = &dictionaries;
-  prepare_reading(length);
+  prepare_reading(bytes_in(input.data));
   OverlaidBlockSource source(*queue_, *pool_, database.file(), input.data, database.overlay());
   PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
   report_.stats.bytes_read += mapped.bytes_read;

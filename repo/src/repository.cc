@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "pagevault/repo/directory_store.h"
 #include "pagevault/repo/sealed_object.h"
@@ -180,14 +181,22 @@ Result<Snapshot> Repository::read_snapshot(const SnapshotId& id) const {
   return decode_snapshot(keys_, config_.id, id, body).context(object_path(name));
 }
 
-Result<SnapshotListing> Repository::list_snapshots() const {
+Result<SnapshotListing> Repository::list_snapshots(const SnapshotListing* known) const {
+  std::unordered_map<SnapshotId, const Snapshot*> read_before;
+  if (known != nullptr) {
+    for (const StoredSnapshot& stored : known->snapshots) {
+      read_before.emplace(stored.id, &stored.snapshot);
+    }
+  }
   PV_TRY_ASSIGN(const Listing listing, store_->list(ObjectType::Snapshot));
   SnapshotListing out;
   out.foreign = listing.foreign;
   for (const ObjectInfo& object : listing.objects) {
     const auto id = SnapshotId::from_hex(object.name.hex);
     PV_CHECK(id.has_value());  // The store lists exact names only.
-    auto snapshot = read_snapshot(*id);
+    const auto before = read_before.find(*id);
+    auto snapshot =
+        before != read_before.end() ? Result<Snapshot>(*before->second) : read_snapshot(*id);
     if (snapshot) {
       out.snapshots.push_back({*id, std::move(snapshot).value()});
     } else if (snapshot.error().code() != ErrorCode::NotFound) {  // Forgotten meanwhile.

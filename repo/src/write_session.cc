@@ -433,7 +433,7 @@ Status WriteSession::State::prove_packs() {
 
 // Continues this client's chain: sequence and predecessor (S5).
 Status WriteSession::State::chain(Snapshot& snapshot) {
-  PV_TRY_ASSIGN(const SnapshotListing listing, repository.list_snapshots());
+  PV_TRY_ASSIGN(const SnapshotListing listing, repository.list_snapshots(options.snapshots));
   snapshot.sequence = 1;
   snapshot.predecessor = {};
   for (const StoredSnapshot& stored : listing.snapshots) {

@@ -74,8 +74,8 @@ class Repository {
   /// Seals `body` and puts it.
   Status put_object(const ObjectName& name, ByteView body) const;
 
-  /// Reads every snapshot object.
-  Result<SnapshotListing> list_snapshots() const;
+  /// Reads every snapshot object but those in `known`: objects never change (I4).
+  Result<SnapshotListing> list_snapshots(const SnapshotListing* known = nullptr) const;
   Result<Snapshot> read_snapshot(const SnapshotId& id) const;
 
   Result<std::vector<KeySlotInfo>> list_key_slots() const;

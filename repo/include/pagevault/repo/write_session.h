@@ -61,6 +61,8 @@ class WriteSession {
     DeltaMode delta = DeltaMode::Auto;
     bool extra_verify = true;  ///< Decode and compare before publishing (S19).
     bool dry_run = false;      ///< Compute everything, write nothing; commit is refused.
+    /// As listed before the session; null: none. They are not read again at the commit.
+    const SnapshotListing* snapshots = nullptr;
   };
   /// Announces the session in the store and lists its packs. The index of `reader` was loaded;
   /// `reader` outlives the session.
