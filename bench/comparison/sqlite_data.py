@@ -60,7 +60,7 @@ def _make_database(path, scale):
     db.close()
 
 
-def _updates(maker, newest):
+def updates(maker, newest):
     """By table: the statement, and a function that makes its arguments for one random row."""
     rng = maker.rng
     stamp = lambda: 1_800_000_000 + rng.getrandbits(20)  # noqa: E731
@@ -75,23 +75,33 @@ def _updates(maker, newest):
     }
 
 
-def _advance(before, path, seed, share):
-    """Inserts and updates rows in `path`, as yet equal to `before`: `share` per cent of its pages."""
-    db = _connect(path, cache_kib=400_000)
+def change_maker(db, seed):
+    """Makes rows of the active customers; beside it the newest id of each table."""
     newest = {table: db.execute(f"SELECT max(id) FROM {table}").fetchone()[0]
               for table in rows.ROWS}
-    maker = _rows(random.Random(seed), int(newest["customers"] * ACTIVE_SHARE))
+    return _rows(random.Random(seed), int(newest["customers"] * ACTIVE_SHARE)), newest
+
+
+def advance(db, seed, share, pages, changed_pages):
+    """Inserts and updates rows: `share` per cent of the `pages`; `changed_pages` counts those so far."""
+    maker, newest = change_maker(db, seed)
     db.execute("BEGIN")
     for table, last in newest.items():
         _insert(db, maker, table, last + 1, round(last * INSERTED_SHARE * share / 3))
     db.execute("COMMIT")
-    wanted = os.path.getsize(before) / PAGE * share / 100
-    updates = max(0, wanted - patches.write(before, path, os.devnull, PAGE))
+    count = max(0, pages * share / 100 - changed_pages())
     db.execute("BEGIN")
-    for table, (statement, arguments) in _updates(maker, newest).items():
+    for table, (statement, arguments) in updates(maker, newest).items():
         # A few of the rows share a page.
-        db.executemany(statement, (arguments() for _ in range(round(updates * UPDATED[table] * 1.02))))
+        db.executemany(statement, (arguments() for _ in range(round(count * UPDATED[table] * 1.02))))
     db.execute("COMMIT")
+
+
+def _advance(before, path, seed, share):
+    """Changes `path`, as yet equal to `before`."""
+    db = _connect(path, cache_kib=400_000)
+    advance(db, seed, share, os.path.getsize(before) / PAGE,
+            lambda: patches.write(before, path, os.devnull, PAGE))
     db.close()
 
 

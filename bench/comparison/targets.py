@@ -1,4 +1,5 @@
-"""The ratios that the issue "Page deltas and speed" asks for, computed from one run's medians."""
+"""The ratios that the issues "Page deltas and speed" and "SQLite: incremental snapshots of live
+databases" ask for, computed from one run's medians."""
 
 import dataclasses
 import statistics
@@ -67,9 +68,12 @@ def _over_floor(case):
         document["floors"].get(case.removesuffix("-alone"), {}).get("bytes"))
 
 
-def _read_again(document):
-    seconds = _figure(document, "pagevault", "force", "seconds")
-    return _quotient(document["data"]["sqlite"]["bytes"] / GIGABYTE, seconds) if seconds else None
+def _gigabytes_per_second(case):
+    """Of the SQLite file, which the case reads as a whole."""
+    def measure(document):
+        seconds = _figure(document, "pagevault", case, "seconds")
+        return _quotient(document["data"]["sqlite"]["bytes"] / GIGABYTE, seconds) if seconds else None
+    return measure
 
 
 def _milliseconds(case):
@@ -77,6 +81,29 @@ def _milliseconds(case):
         seconds = _figure(document, "pagevault", case, "seconds")
         return None if seconds is None else seconds * 1000
     return measure
+
+
+def _growth_kibibytes(case):
+    def measure(document):
+        growth = _figure(document, "pagevault", case, "growth_bytes")
+        return None if growth is None else growth / 1024
+    return measure
+
+
+def _best_other(case, metric):
+    """The least of the other tools over ours."""
+    def measure(document):
+        others = [_figure(document, tool, case, metric)
+                  for tool in document["results"] if tool != "pagevault"]
+        return _quotient(min((other for other in others if other is not None), default=None),
+                         _figure(document, "pagevault", case, metric))
+    return measure
+
+
+def _first_in_all(title, case):
+    return tuple(Target(f"{title}: least {name} of the others / ours", _best_other(case, metric), 1, True)
+                 for name, metric in (("time", "seconds"), ("reading", "read_bytes"),
+                                      ("growth", "growth_bytes")))
 
 
 def _peak(document):
@@ -122,8 +149,17 @@ TARGETS = (
     Target("After the chain: restore's time / that of a fresh full",
            _ratio("seconds", ("pagevault", "chain:restore"), ("pagevault", "chain:restore-fresh")), 1.3,
            False),
-    Target("Unchanged data read again, GB/s", _read_again, 2.5, True),
+    Target("Unchanged data read again, GB/s", _gigabytes_per_second("force"), 2.5, True),
     Target("10,000 unchanged files, ms", _milliseconds("unchanged-10000"), 100, False, "{:.0f}".format),
+    Target("SQLite in use, 100 pages in the WAL, ms", _milliseconds("sqlite-live-wal"), 50, False,
+           "{:.0f}".format),
+    Target("SQLite in use, 100 pages in the WAL: our growth, KiB", _growth_kibibytes("sqlite-live-wal"), 100,
+           False),
+    Target("SQLite in use, 100 pages, whole file compared, GB/s",
+           _gigabytes_per_second("sqlite-live-reset"), 2, True),
+    *_first_in_all("SQLite in use, 3 %, empty WAL", "sqlite-live-step"),
+    *_first_in_all("SQLite in use, 100 pages in the WAL", "sqlite-live-wal"),
+    *_first_in_all("SQLite in use, 100 pages, empty WAL", "sqlite-live-reset"),
     Target("Our peak memory in every case, MiB", _peak, 256, False, "{:.0f}".format, _every_case),
     Target("The same at `--scale 10`, MiB", _peak_at_ten, 256, False, "{:.0f}".format, _every_case),
 )

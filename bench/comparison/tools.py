@@ -14,6 +14,8 @@ class Tool:
 
     name = ""
     saves_folders = True  # Or the source's database only.
+    # Reads through io_uring, which the kernel does not count.
+    reads_unseen = False
 
     def __init__(self, scratch):
         self.scratch = scratch
@@ -47,6 +49,18 @@ class Tool:
         """A backup that reads every byte of the source again."""
         raise NotImplementedError
 
+    def saves_live(self):
+        """Whether `live` will work."""
+        return False
+
+    def live(self, source):
+        """A backup of the source's database while it is in use."""
+        raise NotImplementedError
+
+    def bytes_read(self, result):
+        """Of files, in a step that measure.run measured."""
+        return result["read_bytes"]
+
     def restore(self, target):
         raise NotImplementedError
 
@@ -70,6 +84,7 @@ class Tool:
 
 class Pagevault(Tool):
     name = "pagevault"
+    reads_unseen = True
 
     def __init__(self, scratch, binary):
         super().__init__(scratch)
@@ -92,6 +107,12 @@ class Pagevault(Tool):
 
     def force(self, source):
         return [self.binary, "backup", "files", "--force", source.folder]
+
+    def saves_live(self):
+        return "backup sqlite" in measure.output_of([self.binary, "backup", "--help"])
+
+    def live(self, source):
+        return [self.binary, "backup", "sqlite", source.database]
 
     def restore(self, target):
         return [self.binary, "restore", "latest", "--target", target]

@@ -18,6 +18,7 @@ class Walk:
     cases = ()
     tools = ("pagevault", "restic", "borg")
     once = False  # However many runs: too long, or many measurements in itself.
+    prepare = None  # Runs in each command's process before it.
 
     def __init__(self, tool, source, only, note):
         self.tool = tool
@@ -37,19 +38,23 @@ class Walk:
     def walk(self):
         raise NotImplementedError
 
-    def step(self, case, command, cwd=None, synced=None):
-        """Runs the command, when the tool has one, and notes the case, when it is wanted."""
+    def step(self, case, command, cwd=None, synced=None, **facts):
+        """Runs the command, when the tool has one, and notes the case, when it is wanted.
+
+        `facts` are noted with it.
+        """
         if command is None:
             return None
         os.sync()
         self.source.warm()
         before = measure.usage_of(self.tool.repository)
         measure.prepare_memory(self.tool.scratch, self.source.bytes())
-        result = measure.run(command, self.tool.env, cwd, synced)
+        result = {**measure.run(command, self.tool.env, cwd, synced, self.prepare), **facts}
         after = measure.usage_of(self.tool.repository)
         result["growth_bytes"] = after["size"] - before["size"]
         result["growth_allocated_bytes"] = after["allocated"] - before["allocated"]
         result["repository_bytes"] = after["size"]
+        result["read_bytes"] = self.tool.bytes_read(result)
         if selected(case, self.only):
             self.note(self.tool.name, case, command, result)
         return result
