@@ -101,19 +101,18 @@ class TreeDiff {
   }
 
   Status both(const std::string& path, const repo::Entry& left, const repo::Entry& right) {
-    const std::uint64_t before = is_directory(left) ? 0 : left.info.size;
-    const std::uint64_t after = is_directory(right) ? 0 : right.info.size;
-    if (left.info.type != right.info.type) {
-      return visit_({Difference::Kind::Type, path, before, after});
-    }
+    const auto report = [&](Difference::Kind kind) {
+      const std::uint64_t before = is_directory(left) ? 0 : left.info.size;
+      const std::uint64_t after = is_directory(right) ? 0 : right.info.size;
+      return visit_({kind, path, before, after, &left, &right});
+    };
+    if (left.info.type != right.info.type) return report(Difference::Kind::Type);
     if (is_directory(left)) {
-      if (!same_metadata(left, right)) PV_TRY(visit_({Difference::Kind::Metadata, path, 0, 0}));
+      if (!same_metadata(left, right)) PV_TRY(report(Difference::Kind::Metadata));
       return same_content(left, right) ? ok() : push(path, left, right);
     }
-    if (!same_content(left, right)) return visit_({Difference::Kind::Content, path, before, after});
-    if (!same_metadata(left, right))
-      return visit_({Difference::Kind::Metadata, path, before, after});
-    return ok();
+    if (!same_content(left, right)) return report(Difference::Kind::Content);
+    return same_metadata(left, right) ? ok() : report(Difference::Kind::Metadata);
   }
 
   Workspace& workspace_;

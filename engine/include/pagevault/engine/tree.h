@@ -65,6 +65,9 @@ struct Difference {
   std::string path;
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
+  /// What stands there, where the path is in both; for as long as the visit lasts.
+  const repo::Entry* before = nullptr;
+  const repo::Entry* after = nullptr;
 };
 /// Calls `visit` for each path that differs, in order.
 Status diff_snapshots(Workspace& workspace, const repo::Snapshot& before,
