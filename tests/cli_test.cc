@@ -6,6 +6,7 @@
 #include <set>
 
 #include "command_line.h"
+#include "database_diff_text.h"
 #include "entry_text.h"
 #include "escape.h"
 #include "help.h"
@@ -83,6 +84,53 @@ TEST(Json, IsAsciiAndKeepsNamesThatAreNotUtf8AsHex) {
   EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7F; })) << text;
   EXPECT_EQ(Json::parse(text)["path_hex"], "2f61ff1b");
   EXPECT_FALSE(Json::parse(text).contains("other_hex"));
+}
+
+// ---- What changed in a database.
+
+engine::OwnerDifference table_difference(std::string name, std::uint32_t before,
+                                         std::uint32_t after, std::uint32_t changed) {
+  return {{sqlitesupport::PageOwnerType::Table, name, name}, before, after, changed};
+}
+
+TEST(DatabaseDiffText, IsALineForEachTableAndIndex) {
+  engine::DatabaseDiff diff;
+  diff.owners = {table_difference("users", 1204, 1310, 240),
+                 {{sqlitesupport::PageOwnerType::Index, "by\x1b", "users"}, 310, 310, 13},
+                 {{sqlitesupport::PageOwnerType::Schema, "", ""}, 1, 1, 1},
+                 {{sqlitesupport::PageOwnerType::Freelist, "", ""}, 7, 0, 0}};
+  const std::vector<std::string> lines = {"       table users: 1,204 -> 1,310 pages, 240 changed",
+                                          "       index by\\x1b of users: 310 pages, 13 changed",
+                                          "       schema: 1 page, 1 changed",
+                                          "       free pages: 7 -> 0 pages, 0 changed"};
+  EXPECT_EQ(database_diff_lines(diff), lines);
+}
+
+TEST(DatabaseDiffText, ShowsTwentyAndCountsTheRest) {
+  engine::DatabaseDiff diff;
+  for (int i = 0; i < 20; ++i) diff.owners.push_back(table_difference("t", 1, 2, 3));
+  EXPECT_EQ(database_diff_lines(diff).size(), 20U);
+  diff.owners.resize(1021, diff.owners.front());
+  const auto lines = database_diff_lines(diff);
+  ASSERT_EQ(lines.size(), 21U);
+  EXPECT_EQ(lines.back(), "       and 1,001 more");
+  EXPECT_EQ(database_diff_json(diff)["owners"].size(), 1021U);
+}
+
+TEST(DatabaseDiffText, AsJsonHasEveryNumber) {
+  engine::DatabaseDiff diff;
+  diff.page_size = 4096;
+  diff.pages_before = 12;
+  diff.pages_after = 15;
+  diff.pages_changed = 4;
+  diff.complete = false;
+  diff.owners = {{{sqlitesupport::PageOwnerType::Index, "i", "t"}, 2, 5, 4},
+                 {{sqlitesupport::PageOwnerType::PointerMap, "", ""}, 1, 2, 0}};
+  EXPECT_EQ(json_text(database_diff_json(diff)),
+            R"({"page_size":4096,"pages_before":12,"pages_after":15,"pages_changed":4,)"
+            R"("complete":false,"owners":[{"type":"index","name":"i","table":"t",)"
+            R"("pages_before":2,"pages_after":5,"pages_changed":4},)"
+            R"({"type":"pointer_map","pages_before":1,"pages_after":2,"pages_changed":0}]})");
 }
 
 // ---- Numbers and times

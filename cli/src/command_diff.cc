@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <optional>
+
+#include "database_diff_text.h"
 #include "entry_text.h"
 #include "human_numbers.h"
 #include "json_text.h"
@@ -52,16 +55,32 @@ std::uint64_t& counter_of(Totals& totals, Kind kind) {
   return totals.type;
 }
 
-void show(Console& console, const engine::Difference& difference) {
+using MaybeDatabase = std::optional<engine::DatabaseDiff>;
+
+// Nothing where there is no database in both, or the two cannot be compared.
+Result<MaybeDatabase> look_into_database(engine::Workspace& workspace,
+                                         const engine::Difference& difference) {
+  if (difference.kind != Kind::Content) return MaybeDatabase();
+  if (!difference.before->database || !difference.after->database) return MaybeDatabase();
+  auto diff = engine::diff_databases(workspace, *difference.before, *difference.after);
+  if (diff) return MaybeDatabase(std::move(*diff));
+  if (diff.error().code() == ErrorCode::Unsupported) return MaybeDatabase();
+  return diff.error().with_context(difference.path);
+}
+
+void show(Console& console, const engine::Difference& difference, const MaybeDatabase& database) {
   if (!console.json()) {
-    return console.line(
-        fmt::format("{}    {}", sign_of(difference.kind), display_path(difference.path)));
+    console.line(fmt::format("{}    {}", sign_of(difference.kind), display_path(difference.path)));
+    if (!database) return;
+    for (const std::string& line : database_diff_lines(*database)) console.line(line);
+    return;
   }
   Json document = {{"message_type", "change"},
                    {"modifier", std::string(1, sign_of(difference.kind))}};
   put_name(document, "path", difference.path);
   document["bytes_before"] = difference.bytes_before;
   document["bytes_after"] = difference.bytes_after;
+  if (database) document["database"] = database_diff_json(*database);
   console.json_line(document);
 }
 
@@ -94,6 +113,7 @@ Outcome run_diff(Invocation& invocation) {
   PV_TRY_ASSIGN(const repo::StoredSnapshot before, engine::find_snapshot(listing, words[0]));
   PV_TRY_ASSIGN(const repo::StoredSnapshot after, engine::find_snapshot(listing, words[1]));
   const bool metadata = !invocation.options.has("content-only");
+  const bool paths_only = invocation.options.has("paths-only");
   Totals totals;
   Console& console = invocation.console;
   const auto visit = [&](const engine::Difference& difference) -> Status {
@@ -102,7 +122,11 @@ Outcome run_diff(Invocation& invocation) {
     ++counter_of(totals, difference.kind);
     totals.bytes_before += difference.bytes_before;
     totals.bytes_after += difference.bytes_after;
-    show(console, difference);
+    MaybeDatabase database;
+    if (!paths_only) {
+      PV_TRY_ASSIGN(database, look_into_database(*opened, difference));
+    }
+    show(console, difference, database);
     return console.check();
   };
   PV_TRY(engine::diff_snapshots(*opened, before.snapshot, after.snapshot, visit));
@@ -122,8 +146,13 @@ const Command& diff_command() {
       .arguments_max = 2,
       .description =
           "One line for each path: + added, - removed, M other content, m other metadata (owner, "
-          "mode, time) only, T another type; then the totals. Unchanged parts are not read.",
-      .options = {{"content-only", 0, OptionKind::Flag, {}, "leave out changes of metadata alone"}},
+          "mode, time) only, T another type; then the totals. Unchanged parts are not read. Below "
+          "a "
+          "SQLite database that was backed up as one, in both snapshots, stand the tables and "
+          "indexes that changed: their pages before and after, and how many of these are other. "
+          "For that, parts of both are read; much of them where rows are longer than a page.",
+      .options = {{"content-only", 0, OptionKind::Flag, {}, "leave out changes of metadata alone"},
+                  {"paths-only", 0, OptionKind::Flag, {}, "do not look into databases"}},
       .examples = {{"pagevault diff latest~1 latest", "what did the last backup change?"},
                    {"pagevault diff 3f2a91c0 latest --content-only", "without mere touches"}},
       .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
