@@ -97,6 +97,35 @@ class Snapshots(Databases):
         self.assertEqual(self.least_read(lambda: None)[0], 0)
         self.assertEqual(self.image(), self.expected())
 
+    def test_diff_names_the_tables_and_indexes_that_changed(self):
+        self.init()
+        db = self.filled(rows=3000)
+        db.execute("CREATE TABLE log(line TEXT)")
+        db.execute("CREATE INDEX log_line ON log(line)")
+        db.execute("CREATE TABLE gone AS SELECT * FROM t LIMIT 500")
+        self.backup_databases(self.path())
+        db.execute("INSERT INTO log SELECT body FROM t LIMIT 1000")
+        db.execute("DROP TABLE gone")
+        self.backup_databases(self.path())
+        out, _ = self.run_it("diff", "latest~1", "latest")
+        lines = out.decode().splitlines()
+        at = lines.index(f"M    {self.path()}")
+        told = {line.split(":")[0].strip(): line for line in lines[at + 1:] if line[:7].isspace()}
+        self.assertEqual(set(told), {"table log", "index log_line of log", "table gone",
+                                     "free pages", "schema"})
+        self.assertRegex(told["table gone"], r": \d+ -> 0 pages, 0 changed$")
+        change = next(c for c in self.json_lines("diff", "latest~1", "latest")
+                      if c.get("path") == self.path())
+        database = change["database"]
+        self.assertTrue(database["complete"])
+        self.assertEqual(database["page_size"], 4096)
+        log = next(o for o in database["owners"] if o.get("name") == "log")
+        pages = db.execute("SELECT count(*) FROM dbstat WHERE name = 'log'").fetchone()[0]
+        self.assertEqual((log["type"], log["pages_before"], log["pages_after"]),
+                         ("table", 1, pages))
+        out, _ = self.run_it("diff", "latest~1", "latest", "--paths-only")
+        self.assertNotIn(b"table log", out)
+
     def test_growth_and_shrinking_between_snapshots_come_back_byte_for_byte(self):
         self.init()
         db = self.filled(rows=3000)
