@@ -115,6 +115,26 @@ inline const std::vector<std::string>& names_that_are_not_one_component() {
   return kNames;
 }
 
+// Waiting.
+
+TEST_P(EnvConformance, AWaitEndsAtItsDeadlineAndOneThatLiesInThePastAtOnce) {
+  const CancelToken cancel;
+  const std::int64_t deadline = env().monotonic_ns() + 2'000'000;
+  must(env().wait_until(deadline, cancel));
+  EXPECT_GE(env().monotonic_ns(), deadline);
+  must(env().wait_until(deadline, cancel));
+  must(env().wait_until(-1, cancel));
+}
+
+TEST_P(EnvConformance, AWaitEndsAtOnceWhenItWasCancelledBefore) {
+  CancelToken cancel;
+  cancel.cancel();
+  const std::int64_t begun = env().monotonic_ns();
+  const Status waited = env().wait_until(begun + 3'600'000'000'000, cancel);
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code(), ErrorCode::Cancelled);
+}
+
 // Files.
 
 TEST_P(EnvConformance, AFileHoldsWhatWasWritten) {

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "deny_syscalls.h"
 #include "env_conformance.h"
@@ -204,6 +206,35 @@ TEST(LinuxEnv, DropCacheDropsWhatWeBroughtInAndKeepsWhatWasThere) {
     const bool in_hot_window = page * 4096 / kMiB == kHot / kMiB;
     EXPECT_EQ(after[page], before[page] || in_hot_window) << "page " << page;
   }
+}
+
+// covers F1.4: a lost wake-up would leave this waiting until the test's time is over.
+TEST(LinuxEnv, AWaitIsEndedByAnotherThreadWheneverThatComes) {
+  const auto env = make_linux_env();
+  for (int round = 0; round < 200; ++round) {
+    CancelToken cancel;
+    std::thread other([&] { cancel.cancel(); });
+    const Status waited = env->wait_until(env->monotonic_ns() + 3'600'000'000'000, cancel);
+    other.join();
+    ASSERT_FALSE(waited);
+    EXPECT_EQ(waited.error().code(), ErrorCode::Cancelled);
+  }
+}
+
+CancelToken* g_cancelled_by_signal = nullptr;
+
+TEST(LinuxEnv, AWaitIsEndedByASignalHandlerThatCancels) {
+  const auto env = make_linux_env();
+  CancelToken cancel;
+  g_cancelled_by_signal = &cancel;
+  struct sigaction action {};
+  action.sa_handler = [](int) { g_cancelled_by_signal->cancel(); };
+  struct sigaction before {};
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  std::thread other([] { ::kill(::getpid(), SIGUSR1); });  // On whichever thread the kernel takes.
+  EXPECT_FALSE(env->wait_until(env->monotonic_ns() + 3'600'000'000'000, cancel));
+  other.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 // covers F2.1

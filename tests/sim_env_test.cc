@@ -164,6 +164,23 @@ TEST(SimEnv, TheStorageClockIsNotTheClientsClock) {  // covers F3.8
 }
 
 // A bound far above what is measured, only to notice a change of complexity.
+TEST(SimEnv, AWaitTakesNoTimeAndTheRestOfTheWorldGoesOnMeanwhile) {
+  SimEnv env;
+  CancelToken cancel;
+  const std::int64_t begun = env.monotonic_ns();
+  const std::int64_t hour = 3'600'000'000'000;
+  env.on_wait([&](std::int64_t deadline) {
+    EXPECT_EQ(deadline, begun + hour);
+    env.write_file("/a", "new");
+  });
+  must(env.wait_until(begun + hour, cancel));
+  EXPECT_GE(env.now_ns(), SimOptions{}.start_ns + hour);
+  EXPECT_EQ(sim_test::text(env, "/a"), "new");
+  env.on_wait([&](std::int64_t) { cancel.cancel(); });
+  EXPECT_FALSE(env.wait_until(env.monotonic_ns() + hour, cancel));
+  EXPECT_LT(env.monotonic_ns(), begun + 2 * hour);
+}
+
 TEST(SimEnv, DamageVariantsAreCheapToMake) {
   SimEnv env;
   for (int i = 0; i < 100; ++i) env.write_file("/r/" + std::to_string(i), Bytes(16 * kKiB));

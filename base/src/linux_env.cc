@@ -122,6 +122,10 @@ class LinuxEnv final : public Env {
 
   std::int64_t now_ns() override { return clock_ns(CLOCK_REALTIME); }
   std::int64_t monotonic_ns() override { return clock_ns(CLOCK_MONOTONIC); }
+  Status wait_until(std::int64_t deadline_ns, const CancelToken& cancel) override {
+    cancel.sleep_until(deadline_ns);
+    return cancel.check();
+  }
 
   void random(MutableBytes out) override {
     while (!out.empty()) {

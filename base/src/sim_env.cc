@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "sim_dir.h"
@@ -53,6 +54,14 @@ std::int64_t SimEnv::now_ns() {
 std::int64_t SimEnv::monotonic_ns() {
   machine_->tick();
   return machine_->monotonic_ns();
+}
+
+Status SimEnv::wait_until(std::int64_t deadline_ns, const CancelToken& cancel) {
+  const auto running = wait_hook_;  // It may replace itself.
+  if (running && !cancel.cancelled()) running(deadline_ns);
+  PV_TRY(cancel.check());
+  machine_->advance(std::max<std::int64_t>(deadline_ns - machine_->monotonic_ns(), 0));
+  return ok();
 }
 
 void SimEnv::random(MutableBytes out) {
@@ -118,6 +127,7 @@ void SimEnv::on_call(std::function<void(const SimCall&)> hook) { machine_->hook 
 void SimEnv::on_list(std::function<void(const std::string&, std::vector<DirEntry>&)> hook) {
   machine_->list_hook = std::move(hook);
 }
+void SimEnv::on_wait(std::function<void(std::int64_t)> hook) { wait_hook_ = std::move(hook); }
 void SimEnv::shift_clock(std::int64_t by_ns) { machine_->shift_wall(by_ns); }
 void SimEnv::advance_time(std::int64_t by_ns) { machine_->advance(by_ns); }
 void SimEnv::set_storage_clock_offset(std::int64_t by_ns) { machine_->storage_offset_ns = by_ns; }

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "pagevault/base/bytes.h"
+#include "pagevault/base/cancel_token.h"
 #include "pagevault/base/io_queue.h"
 #include "pagevault/base/result.h"
 
@@ -202,6 +203,9 @@ class Env {
   virtual std::int64_t now_ns() = 0;
   /// Monotonic nanoseconds from an arbitrary start.
   virtual std::int64_t monotonic_ns() = 0;
+  /// Waits until monotonic_ns() is at `deadline_ns`; less when `cancel` is cancelled before, also
+  /// by a signal handler. Errors: Cancelled.
+  virtual Status wait_until(std::int64_t deadline_ns, const CancelToken& cancel) = 0;
   /// Fills `out` with cryptographically secure bytes. Aborts when there are none (S12).
   virtual void random(MutableBytes out) = 0;
 

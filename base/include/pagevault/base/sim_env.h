@@ -102,6 +102,8 @@ class SimEnv final : public Env {
   Result<std::unique_ptr<Dir>> open_dir(const std::string& path) override;
   std::int64_t now_ns() override;
   std::int64_t monotonic_ns() override;
+  /// Both clocks jump to the deadline at once; see on_wait.
+  Status wait_until(std::int64_t deadline_ns, const CancelToken& cancel) override;
   /// From the seed: test only, of no cryptographic worth.
   void random(MutableBytes out) override;
   /// Runs every task inside submit; threads() == 0.
@@ -157,6 +159,10 @@ class SimEnv final : public Env {
   /// calls are counted but not seen by the hook. Empty: none.
   void on_call(std::function<void(const SimCall&)> hook);
 
+  /// Runs as each wait begins, and may change files, let time pass or cancel: what the rest of the
+  /// world does while this program sleeps. Empty: none.
+  void on_wait(std::function<void(std::int64_t deadline_ns)> hook);
+
   /// Changes what list answers, e.g. drops or repeats entries (F4.6). Empty: none.
   void on_list(std::function<void(const std::string& path, std::vector<DirEntry>& entries)> hook);
 
@@ -194,6 +200,7 @@ class SimEnv final : public Env {
  private:
   std::unique_ptr<sim::Machine> machine_;
   SimOptions options_;
+  std::function<void(std::int64_t)> wait_hook_;
 };
 
 }  // namespace pagevault
