@@ -167,6 +167,16 @@ TEST(HumanNumbers, TakeWholeSharesFromOneToAHundredOnly) {
   }
 }
 
+TEST(HumanNumbers, TakeIntervalsOfSecondsMinutesAndHours) {
+  EXPECT_EQ(parse_interval("1s").value(), kSecond);
+  EXPECT_EQ(parse_interval("5m").value(), 300 * kSecond);
+  EXPECT_EQ(parse_interval("1000h").value(), 3'600'000 * kSecond);
+  for (const char* bad : {"", "s", "0s", "10", "-1s", "1.5s", "1 s", "1d", "1001h", "5ms",
+                          "99999999999999999999s", "1200000000000000h"}) {
+    EXPECT_FALSE(parse_interval(bad)) << bad;
+  }
+}
+
 TEST(Timestamps, AreRfc3339InUtcAlsoBefore1970) {
   EXPECT_EQ(rfc3339_time(0), "1970-01-01T00:00:00Z");
   EXPECT_EQ(rfc3339_time(-1), "1969-12-31T23:59:59Z");

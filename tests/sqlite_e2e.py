@@ -9,6 +9,7 @@ would drop the connection's locks (F8.11).
 """
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -16,7 +17,8 @@ import subprocess
 import sys
 import unittest
 
-from cli_e2e import FATAL, INCOMPLETE, SEED, USAGE, Vault, random_bytes, read, write
+from cli_e2e import (FATAL, INCOMPLETE, OK, SEED, USAGE, WRONG_KEY, Vault, random_bytes, read,
+                     write)
 
 ROWS = 20_000
 
@@ -284,6 +286,143 @@ class Refusals(Databases):
         os.symlink(self.path(), link)
         self.backup_databases(link)
         self.assertEqual(self.image(), db.serialize())
+
+
+class Watching(Databases):
+    def watch(self, *words, **env):
+        """A running watch. Its lines are waited for, never slept for."""
+        watch = subprocess.Popen(self.command("watch", *words), env=self.environment(**env),
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for clean in (watch.stdout.close, watch.stderr.close, watch.wait, watch.kill):
+            self.addCleanup(clean)
+        return watch
+
+    def snapshot_line(self, watch):
+        line = watch.stdout.readline()
+        self.assertTrue(line, "it ended")
+        found = json.loads(line)
+        self.assertEqual(found["message_type"], "snapshot")
+        return found
+
+    def end(self, watch, sign=signal.SIGTERM):
+        watch.send_signal(sign)
+        out, err = watch.communicate(timeout=60)
+        self.assertEqual((watch.returncode, out), (OK, b""), err)
+        return err
+
+    # covers F1.4
+    def test_each_change_is_a_snapshot_and_a_line_and_sigterm_ends_it(self):
+        self.init()
+        db = self.filled(rows=2000)
+        watch = self.watch(self.path(), "--every", "1s", "--tag", "w")
+        first = self.snapshot_line(watch)
+        self.assertEqual((first["databases"], first["incomplete"]), (1, False))
+        self.assertNotIn("pages_changed", first)
+        for _ in range(3):
+            db.execute("UPDATE t SET body = body || 'x' WHERE id = 7")
+            step = self.snapshot_line(watch)
+            self.assertIn(step.get("pages_changed"), (1, 2))
+        self.assertEqual(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone(), (0, 0, 0),
+                         "a transaction is open between snapshots")
+        self.snapshot_line(watch)
+        self.assertEqual(self.end(watch), b"")
+        found = self.document("snapshots")
+        self.assertEqual(len(found), 5)
+        self.assertEqual(found[-1]["tags"], ["w"])
+        self.assertEqual(self.image(), self.expected())
+        self.run_it("check", "--read-data")
+
+    def test_it_sleeps_until_a_signal_however_long_the_interval(self):
+        self.init()
+        self.filled(rows=10)
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            watch = self.watch(self.path(), "--every", "1000h")
+            self.snapshot_line(watch)
+            self.assertEqual(self.end(watch, sign), b"")
+
+    def test_an_outage_is_told_once_and_survived(self):
+        self.init()
+        db = self.filled(rows=100)
+        watch = self.watch(self.path(), "--every", "1s")
+        self.snapshot_line(watch)
+        away = self.repo + ".away"
+        os.rename(self.repo, away)
+        db.execute("UPDATE t SET body = 'during the outage' WHERE id = 7")
+        self.assertIn(b"no snapshots can be taken", watch.stderr.readline())
+        os.rename(away, self.repo)
+        self.snapshot_line(watch)
+        self.assertEqual(self.end(watch), b"warning: snapshots are taken again\n")
+        self.assertEqual(self.image(), self.expected())
+
+    def test_a_repository_that_comes_later_is_waited_for(self):
+        self.init()
+        self.filled(rows=100)
+        os.rename(self.repo, self.repo + ".away")
+        watch = self.watch(self.path(), "--every", "1s")
+        self.assertIn(b"no snapshots can be taken", watch.stderr.readline())
+        os.rename(self.repo + ".away", self.repo)
+        self.snapshot_line(watch)
+        self.end(watch)
+
+    def test_another_repository_in_its_place_is_left_alone(self):
+        self.init()
+        db = self.filled(rows=100)
+        watch = self.watch(self.path(), "--every", "1s")
+        self.snapshot_line(watch)
+        os.rename(self.repo, self.repo + ".away")
+        self.init()
+        before = self.repository_files()
+        db.execute("UPDATE t SET body = 'x'")
+        self.assertIn(b"another repository", watch.stderr.readline())
+        self.end(watch)
+        self.assertEqual(self.repository_files(), before)
+
+    def test_a_database_that_vanishes_and_returns_is_told_and_saved(self):
+        self.init()
+        self.filled("one.db", rows=100)
+        two = self.filled("two.db", "delete", rows=100)
+        watch = self.watch(self.path("one.db"), self.path("two.db"), "--every", "1s")
+        self.assertEqual(self.snapshot_line(watch)["databases"], 2)
+        two.close()
+        os.rename(self.path("two.db"), self.path("two.away"))
+        self.assertIn(b"two.db", watch.stderr.readline())
+        self.assertTrue(self.snapshot_line(watch)["incomplete"])
+        os.rename(self.path("two.away"), self.path("two.db"))
+        self.assertFalse(self.snapshot_line(watch)["incomplete"])
+        self.assertIn(b"two.db: is saved again", watch.stderr.readline())
+        self.end(watch)
+
+    def test_the_passphrase_is_asked_for_once(self):
+        self.init()
+        new = os.path.join(self.work, "password")
+        write(new, "a passphrase\n")
+        os.chmod(new, 0o600)
+        self.run_it("key", "add", "--new-password-file", new)
+        db = self.filled(rows=100)
+        asked = os.path.join(self.work, "asked")
+        command = f"echo asked >>{asked}; cat {new}"
+        watch = subprocess.Popen(
+            self.command("watch", self.path(), "--every", "1s", key=False),
+            env=self.environment(PAGEVAULT_PASSWORD_COMMAND=command), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        for clean in (watch.stdout.close, watch.stderr.close, watch.wait, watch.kill):
+            self.addCleanup(clean)
+        self.snapshot_line(watch)
+        db.execute("UPDATE t SET body = 'x'")
+        self.snapshot_line(watch)
+        self.end(watch)
+        self.assertEqual(read(asked), b"asked\n")
+
+    def test_what_waiting_does_not_heal_ends_it_at_the_start(self):
+        self.init()
+        self.filled(rows=10)
+        self.run_it("watch", self.path("missing.db"), expect=FATAL)
+        self.run_it("watch", expect=USAGE)
+        self.run_it("watch", self.path(), "--every", "10", expect=USAGE)
+        self.run_it("watch", self.path(), "--keep-within", "7d", expect=USAGE)
+        other = os.path.join(self.work, "other.key")
+        self.run_it("-r", self.repo + "2", "--key-file", other, "init", key=False, repo=False)
+        self.run_it("--key-file", other, "watch", self.path(), key=False, expect=WRONG_KEY)
 
 
 WRITER = """

@@ -24,43 +24,16 @@ class BackupDisplay final : public engine::BackupObserver {
   bool wants_total() const override { return console_.shows_progress(); }
   void on_source_error(const engine::SourceError& problem) override {
     console_.item_error(item_error_document(problem.path, problem.error, "backup"),
-                        message_naming(problem.path, problem.error));
+                        source_error_text(problem));
   }
   void on_warning(const std::string& message) override { console_.warn(message); }
 
   std::int64_t elapsed_ns() const { return line_.elapsed_ns(); }
 
  private:
-  // Messages of the file system begin with the path already.
-  static std::string message_naming(const std::string& path, const Error& error) {
-    if (error.message().find(path) != std::string::npos) return error.message();
-    return fmt::format("{}: {}", path, error.message());
-  }
-
   Console& console_;
   ProgressLine line_;
 };
-
-Status apply_common_options(Invocation& invocation, OpenedWorkspace& opened,
-                            engine::BackupRequest& request) {
-  const Options& options = invocation.options;
-  Env& env = invocation.env;
-  request.tags = options.list("tag");
-  request.host = options.text_or("host", env.host_name());
-  request.user = env.user_name(current_user_id());
-  if (request.user.empty()) request.user = fmt::format("{}", current_user_id());
-  request.program = "pagevault " PAGEVAULT_VERSION;
-  request.compression = invocation.settings.compression;
-  PV_TRY_ASSIGN(request.delta, repo::delta_mode_from_name(options.text_or("delta", "auto")));
-  request.extra_verify = !options.has("no-extra-verify");
-  request.dry_run = options.has("dry-run");
-  if (const auto parent = options.text("parent")) {
-    PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
-                  choose_snapshot(invocation, opened->repository(), *parent));
-    request.parent = stored.id;
-  }
-  return ok();
-}
 
 Json summary_json(const engine::BackupReport& report, std::int64_t elapsed_ns) {
   const repo::SnapshotStats& stats = report.stats;
@@ -111,7 +84,15 @@ void print_summary(Console& console, const engine::BackupReport& report, std::in
 
 }  // namespace
 
-const OptionSpecs& common_backup_options() {
+// Messages of the file system begin with the path already.
+std::string source_error_text(const engine::SourceError& problem) {
+  if (problem.error.message().find(problem.path) != std::string::npos) {
+    return problem.error.message();
+  }
+  return fmt::format("{}: {}", problem.path, problem.error.message());
+}
+
+const OptionSpecs& storing_options() {
   using enum OptionKind;
   static const OptionSpecs kSpecs = {
       {"tag", 0, List, "TEXT", "label the snapshot"},
@@ -128,9 +109,6 @@ const OptionSpecs& common_backup_options() {
        "WHEN",
        "read what the parent has of a changed place, to store only the difference",
        {"auto", "always", "never"}},
-      {"dry-run", 'n', Flag, {}, "read and compare, write nothing"},
-      {"parent", 0, Value, "SNAPSHOT",
-       "compare with this snapshot (default: newest of same host and paths)"},
       {"no-extra-verify",
        0,
        Flag,
@@ -140,9 +118,41 @@ const OptionSpecs& common_backup_options() {
   return kSpecs;
 }
 
+Status apply_storing_options(Invocation& invocation, engine::BackupRequest& request) {
+  const Options& options = invocation.options;
+  Env& env = invocation.env;
+  request.tags = options.list("tag");
+  request.host = options.text_or("host", env.host_name());
+  request.user = env.user_name(current_user_id());
+  if (request.user.empty()) request.user = fmt::format("{}", current_user_id());
+  request.program = "pagevault " PAGEVAULT_VERSION;
+  request.compression = invocation.settings.compression;
+  PV_TRY_ASSIGN(request.delta, repo::delta_mode_from_name(options.text_or("delta", "auto")));
+  request.extra_verify = !options.has("no-extra-verify");
+  return ok();
+}
+
+const OptionSpecs& common_backup_options() {
+  using enum OptionKind;
+  static const OptionSpecs kSpecs = [] {
+    OptionSpecs out = storing_options();
+    out.push_back({"dry-run", 'n', Flag, {}, "read and compare, write nothing"});
+    out.push_back({"parent", 0, Value, "SNAPSHOT",
+                   "compare with this snapshot (default: newest of same host and paths)"});
+    return out;
+  }();
+  return kSpecs;
+}
+
 Outcome run_backup_request(Invocation& invocation, OpenedWorkspace& opened,
                            engine::BackupRequest request) {
-  PV_TRY(apply_common_options(invocation, opened, request));
+  PV_TRY(apply_storing_options(invocation, request));
+  request.dry_run = invocation.options.has("dry-run");
+  if (const auto parent = invocation.options.text("parent")) {
+    PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
+                  choose_snapshot(invocation, opened->repository(), *parent));
+    request.parent = stored.id;
+  }
   Console& console = invocation.console;
   BackupDisplay display(invocation);
   PV_TRY_ASSIGN(const engine::BackupReport report, engine::run_backup(*opened, request, display));

@@ -72,5 +72,6 @@ const Command& repair_index_command();
 const Command& restore_command();
 const Command& snapshots_command();
 const Command& stats_command();
+const Command& watch_command();
 
 }  // namespace pagevault::cli

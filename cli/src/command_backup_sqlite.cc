@@ -12,36 +12,6 @@
 namespace pagevault::cli {
 namespace {
 
-// What is read, and what the snapshot calls it: a pattern stays one, or every new match would begin
-// a line of snapshots of its own.
-struct Databases {
-  std::vector<std::string> paths;
-  std::vector<std::string> recorded;
-};
-
-Result<Databases> databases_of(const Options& options) {
-  Databases out;
-  for (const std::string& word : options.words()) {
-    PV_TRY_ASSIGN(std::string path, database_path(word));
-    out.recorded.push_back(path);
-    out.paths.push_back(std::move(path));
-  }
-  for (const std::string& pattern : options.list("glob")) {
-    PV_TRY_ASSIGN(const std::vector<std::string> matches, databases_matching(pattern));
-    for (const std::string& match : matches) {
-      PV_TRY_ASSIGN(std::string path, database_path(match));
-      out.paths.push_back(std::move(path));
-    }
-    out.recorded.push_back(absolute_path(working_directory(), pattern));
-  }
-  if (out.paths.empty()) {
-    return Error(ErrorCode::InvalidArgument, "'backup sqlite' wants DATABASE... or --glob PATTERN");
-  }
-  out.paths = distinct_paths(std::move(out.paths));
-  out.recorded = distinct_paths(std::move(out.recorded));
-  return out;
-}
-
 struct SqliteAndVault {
   std::unique_ptr<sqlitesupport::TransactionSource> transactions;
   std::optional<OpenedWorkspace> opened;
@@ -65,7 +35,7 @@ Result<SqliteAndVault> open_both(Invocation& invocation) {
 
 Outcome run_backup_sqlite(Invocation& invocation) {
   const Options& options = invocation.options;
-  PV_TRY_ASSIGN(Databases databases, databases_of(options));
+  PV_TRY_ASSIGN(Databases databases, databases_of(options, "backup sqlite"));
   engine::BackupRequest request;
   request.paths = std::move(databases.paths);
   request.recorded_paths = std::move(databases.recorded);

@@ -1,5 +1,6 @@
 #include "database_paths.h"
 
+#include <fmt/format.h>
 #include <glob.h>
 
 #include <algorithm>
@@ -61,6 +62,30 @@ Result<std::vector<std::string>> databases_matching(const std::string& pattern) 
   if (out.empty()) {
     return Error(ErrorCode::InvalidArgument, "--glob '" + pattern + "' matches no file");
   }
+  return out;
+}
+
+Result<Databases> databases_of(const Options& options, std::string_view command) {
+  Databases out;
+  for (const std::string& word : options.words()) {
+    PV_TRY_ASSIGN(std::string path, database_path(word));
+    out.recorded.push_back(path);
+    out.paths.push_back(std::move(path));
+  }
+  for (const std::string& pattern : options.list("glob")) {
+    PV_TRY_ASSIGN(const std::vector<std::string> matches, databases_matching(pattern));
+    for (const std::string& match : matches) {
+      PV_TRY_ASSIGN(std::string path, database_path(match));
+      out.paths.push_back(std::move(path));
+    }
+    out.recorded.push_back(absolute_path(working_directory(), pattern));
+  }
+  if (out.paths.empty()) {
+    return Error(ErrorCode::InvalidArgument,
+                 fmt::format("'{}' wants DATABASE... or --glob PATTERN", command));
+  }
+  out.paths = distinct_paths(std::move(out.paths));
+  out.recorded = distinct_paths(std::move(out.recorded));
   return out;
 }
 

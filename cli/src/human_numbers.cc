@@ -45,6 +45,24 @@ std::string human_plural(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", human_count(count), noun, count == 1 ? "" : "s");
 }
 
+Result<std::int64_t> parse_interval(std::string_view text) {
+  constexpr std::int64_t kSecondsMax = 1000 * 3600;
+  const auto seconds_of = [](char unit) {
+    return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
+  };
+  const std::int64_t seconds = text.empty() ? 0 : seconds_of(text.back());
+  if (!text.empty()) text.remove_suffix(1);
+  std::int64_t count = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = problem == std::errc{} && end == text.data() + text.size();
+  if (!whole || seconds == 0 || count < 1 || count > kSecondsMax / seconds) {
+    return Error(ErrorCode::InvalidArgument,
+                 "not an interval: give a whole number of seconds, minutes or hours from 1s to "
+                 "1000h, as in 10s");
+  }
+  return count * seconds * 1'000'000'000;
+}
+
 Result<std::uint32_t> parse_percent(std::string_view text) {
   std::string_view digits = text;
   if (digits.ends_with('%')) digits.remove_suffix(1);

@@ -23,5 +23,7 @@ std::string human_plural(std::uint64_t count, std::string_view noun);
 
 /// "5" or "5%": 1 to 100. Errors: InvalidArgument.
 Result<std::uint32_t> parse_percent(std::string_view text);
+/// "10s", "5m", "2h": nanoseconds, from 1s to 1000h. Errors: InvalidArgument.
+Result<std::int64_t> parse_interval(std::string_view text);
 
 }  // namespace pagevault::cli

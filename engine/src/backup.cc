@@ -16,6 +16,7 @@
 #include "parent_choice.h"
 #include "reference_proof.h"
 #include "source_walk.h"
+#include "time_step.h"
 
 namespace pagevault::engine {
 
@@ -30,11 +31,6 @@ constexpr std::uint64_t kRegisterFrom = 8 * kMiB;  // A file that pays for regis
 // every five minutes.
 constexpr std::uint64_t kAuditRounds = 30;
 constexpr std::int64_t kAuditIntervalNs = 3600LL * 1'000'000'000;
-// Time stamps come in steps: of a clock tick (10 ms at most) where they have fractions of a second,
-// of up to 2 s elsewhere (FAT, some NFS servers). A file that changed less than a step before it
-// was looked at may change again without a trace in its times.
-constexpr std::int64_t kFineStepNs = 20'000'000;
-constexpr std::int64_t kCoarseStepNs = 2'000'000'000;
 constexpr unsigned kTogetherAttempts = 100;
 constexpr std::int64_t kProgressNs = 100'000'000;
 
@@ -54,9 +50,7 @@ std::uint64_t bytes_in(const std::vector<ByteRange>& ranges) {
 }
 
 bool is_racy(const FileInfo& info, std::int64_t now_ns) {
-  const std::int64_t changed = std::max(info.mtime_ns, info.ctime_ns);
-  const bool coarse = info.ctime_ns % 1'000'000'000 == 0;
-  return changed > now_ns - (coarse ? kCoarseStepNs : kFineStepNs);
+  return std::max(info.mtime_ns, info.ctime_ns) > now_ns - time_step_ns(info);
 }
 
 std::uint64_t spans_of(std::uint64_t size) {
@@ -109,6 +103,7 @@ class BackupRun final : public WalkVisitor {
   Status begin_together();
   Result<std::unique_ptr<sqlitesupport::ReadTransaction>> transaction_on(const std::string& path);
   Status on_database(WalkItem& item);
+  void count_database(const repo::DatabaseRecord& record);
   Status skip_source(const WalkItem& item, const Error& error);
   Result<MappingResult> read_database(WalkItem& item);
   Result<MappingResult> map_database(DatabaseSource& database, const WalkItem& item, bool all);
@@ -189,6 +184,7 @@ Status BackupRun::survey() {
 Status BackupRun::begin() {
   Env& env = workspace_.env();
   snapshot_.kind = kind_of(request_);
+  if (request_.databases) report_.pages_changed = 0;
   snapshot_.begun_ns = env.now_ns();
   snapshot_.host = request_.host;
   snapshot_.user = request_.user;
@@ -254,6 +250,7 @@ Status BackupRun::read_sources() {
 }
 
 Status BackupRun::finish() {
+  PV_TRY(workspace_.cancel().check());  // Sources of few extents are not asked meanwhile.
   PV_TRY_ASSIGN(auto root, tree_->finish());
   snapshot_.root = std::move(root.map);
   snapshot_.root_length = root.length;
@@ -499,12 +496,20 @@ Status BackupRun::on_database(WalkItem& item) {
   if (is_none && request_.databases->as_file) {
     ++sources_found_;
     item.entry.database.emplace().stored_as_file = true;
+    count_database(*item.entry.database);
     return store_file(item, /*trust=*/false);
   }
   if (!mapped) return skip_source(item, mapped.error());
   ++sources_found_;
+  count_database(*item.entry.database);
   count_file(item);
   return tree_->add_file(std::move(item.entry), std::move(mapped->map));
+}
+
+void BackupRun::count_database(const repo::DatabaseRecord& record) {
+  const bool known = report_.pages_changed && record.pages_changed;
+  report_.pages_changed =
+      known ? std::optional(*report_.pages_changed + *record.pages_changed) : std::nullopt;
 }
 
 // The entry's content becomes that of the transaction. Its locks are held until the last byte was

@@ -9,9 +9,11 @@ Workspace::Workspace(std::unique_ptr<repo::Repository> repository, repo::LocalCa
       covered_(repo::CoveredSnapshots::load(repository_->env(), cache_.folder)) {}
 
 Result<std::unique_ptr<Workspace>> Workspace::open(std::unique_ptr<repo::Repository> repository,
-                                                   const std::string& cache_root) {
+                                                   const std::string& cache_root,
+                                                   CancelToken* cancel) {
   repo::LocalCache cache = repo::open_local_cache(*repository, cache_root);
   std::unique_ptr<Workspace> workspace(new Workspace(std::move(repository), std::move(cache)));
+  if (cancel != nullptr) workspace->cancel_ = cancel;
   if (!workspace->cache_.warning.empty()) workspace->warnings_.push_back(workspace->cache_.warning);
   PV_TRY_ASSIGN(workspace->load_, repo::load_index(*workspace->repository_, workspace->index()));
   if (!workspace->load_.keeps_what_was_known()) workspace->covered_.forget_all();

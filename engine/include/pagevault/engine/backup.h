@@ -87,7 +87,9 @@ struct BackupReport {
   repo::SnapshotStats stats;
   std::uint64_t chunks_new = 0;
   std::uint64_t deltas = 0;  ///< Of chunks_new: stored as differences from what the parent had.
-  bool incomplete = false;   ///< Some sources could not be read as they were (exit 3).
+  /// In databases, against the parent; nothing unless the log of each told.
+  std::optional<std::uint64_t> pages_changed;
+  bool incomplete = false;  ///< Some sources could not be read as they were (exit 3).
 };
 
 /// Source errors are reported and the rest goes on; repository errors end it. Errors: NotFound when

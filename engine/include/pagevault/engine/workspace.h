@@ -17,9 +17,11 @@ namespace pagevault::engine {
 class Workspace {
  public:
   /// Opens the local cache under `cache_root` (empty: in memory) and loads the index. Warnings
-  /// (cache unusable, damaged index objects) are in warnings().
+  /// (cache unusable, damaged index objects) are in warnings(). `cancel`, which outlives it, stops
+  /// operations instead of a token of its own.
   static Result<std::unique_ptr<Workspace>> open(std::unique_ptr<repo::Repository> repository,
-                                                 const std::string& cache_root);
+                                                 const std::string& cache_root,
+                                                 CancelToken* cancel = nullptr);
 
   /// Applies index objects written since open. Readers go against the order of durability: first
   /// the snapshots, then the index; so call it after snapshots were listed or read, or one that was
@@ -36,7 +38,7 @@ class Workspace {
   const std::string& cache_folder() const { return cache_.folder; }
   const repo::IndexLoad& index_load() const { return load_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
-  CancelToken& cancel() { return cancel_; }
+  CancelToken& cancel() { return *cancel_; }
 
  private:
   Workspace(std::unique_ptr<repo::Repository> repository, repo::LocalCache cache);
@@ -47,7 +49,8 @@ class Workspace {
   repo::CoveredSnapshots covered_;
   repo::IndexLoad load_;
   std::vector<std::string> warnings_;
-  CancelToken cancel_;
+  CancelToken own_cancel_;
+  CancelToken* cancel_ = &own_cancel_;
 };
 
 }  // namespace pagevault::engine

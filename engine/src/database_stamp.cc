@@ -1,0 +1,54 @@
+#include "database_stamp.h"
+
+#include "time_step.h"
+
+namespace pagevault::engine {
+
+namespace {
+
+constexpr std::size_t kLogIndexHeaderBytes = 48;  // One copy; what follows changes with readers.
+
+FileStamp stamp_of(const FileInfo& info) {
+  return {
+      .inode = info.inode, .size = info.size, .mtime_ns = info.mtime_ns, .ctime_ns = info.ctime_ns};
+}
+
+Result<std::optional<FileInfo>> info_of(Dir& dir, const std::string& name) {
+  auto info = dir.stat(name);
+  if (info) return std::optional(std::move(info).value());
+  if (info.error().code() == ErrorCode::NotFound) return std::optional<FileInfo>();
+  return info.error();
+}
+
+// Best effort: who may not read it sees a commit that takes long at the next write.
+Bytes header_of_log_index(Dir& dir, const std::string& name) {
+  Bytes out(kLogIndexHeaderBytes);
+  auto file = dir.open_file(name, OpenMode::Read);
+  auto got = file ? (*file)->read_at(0, out) : Result<std::size_t>(file.error());
+  out.resize(got ? *got : 0);
+  return out;
+}
+
+}  // namespace
+
+Result<DatabaseStamp> look_at_database(Env& env, const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  PV_CHECK(slash != std::string::npos);
+  const std::string name = path.substr(slash + 1);
+  DatabaseStamp out;
+  auto dir = env.open_dir(slash == 0 ? "/" : path.substr(0, slash));
+  if (!dir && dir.error().code() == ErrorCode::NotFound) return out;
+  if (!dir) return dir.error();
+  PV_TRY_ASSIGN(const auto file, info_of(**dir, name));
+  if (!file) return out;
+  out.file = stamp_of(*file);
+  out.step_ns = time_step_ns(*file);
+  PV_TRY_ASSIGN(const auto log, info_of(**dir, name + "-wal"));
+  // Readers make an empty one when there is none: no difference.
+  if (!log || log->size == 0) return out;
+  out.log = stamp_of(*log);
+  out.log_index = header_of_log_index(**dir, name + "-shm");
+  return out;
+}
+
+}  // namespace pagevault::engine
