@@ -7,7 +7,6 @@
 #include "database_paths.h"
 #include "pagevault/sqlitesupport/transaction_process.h"
 #include "process_setup.h"
-#include "user_paths.h"
 
 namespace pagevault::cli {
 namespace {

@@ -86,7 +86,8 @@ Outcome run_watch_command(Invocation& invocation) {
   const CancelOnSignal guard(cancel);
   engine::WatchRequest watch;
   const std::string interval = options.text_or("every", "10s");
-  PV_TRY_ASSIGN(watch.every_ns, parse_interval(interval).context("--every " + interval));
+  PV_TRY_ASSIGN(watch.every_ns,
+                parse_interval(interval).context(fmt::format("--every {}", interval)));
   PV_TRY_ASSIGN(const Databases first, databases_of(options, "watch"));
   PV_TRY(require_databases(invocation.env, first.paths));
   engine::BackupRequest request;
