@@ -46,7 +46,7 @@ std::string human_plural(std::uint64_t count, std::string_view noun) {
 }
 
 Result<std::int64_t> parse_interval(std::string_view text) {
-  constexpr std::int64_t kSecondsMax = 1000 * 3600;
+  constexpr std::int64_t kSecondsMax = 3'600'000;
   const auto seconds_of = [](char unit) {
     return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
   };
