@@ -30,6 +30,7 @@ class RawFile final : public File {
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
   void drop_cache(ByteRange) override {}
+  void start_writeback(ByteRange) override {}
   Status close() override { return ok(); }
   const std::string& path() const override { return path_; }
 
