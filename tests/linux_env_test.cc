@@ -52,6 +52,30 @@ class LinuxEnvTest : public ::testing::Test {
   }
 };
 
+// covers F8.11
+TEST_F(LinuxEnvTest, SeesLocksOfOthersSharedOnesTooAndTakesNone) {
+  const auto file = std::move(root_->open_file("a", OpenMode::CreateExclusive)).value();
+  const auto reader = std::move(root_->open_file("a", OpenMode::Read)).value();
+  const UniqueFd other(::open(path("a").c_str(), O_RDWR | O_CLOEXEC));
+  struct flock lock {};
+  lock.l_whence = SEEK_SET;
+  lock.l_start = 0x40000002;
+  lock.l_len = 510;
+  for (const int kind : {F_RDLCK, F_WRLCK}) {
+    for (const int command : {F_OFD_SETLK, F_SETLK}) {
+      lock.l_type = static_cast<short>(kind);
+      ASSERT_EQ(::fcntl(other.get(), command, &lock), 0);
+      EXPECT_TRUE(reader->is_locked({0x40000000, 512}).value());
+      EXPECT_TRUE(file->is_locked({0x40000002, 1}).value());
+      EXPECT_FALSE(file->is_locked({0x40000000, 2}).value());
+      EXPECT_FALSE(file->is_locked({0x40000000, 0}).value());
+      lock.l_type = F_UNLCK;
+      ASSERT_EQ(::fcntl(other.get(), command, &lock), 0);
+      EXPECT_FALSE(file->is_locked({0x40000000, 512}).value());
+    }
+  }
+}
+
 // covers F9.1
 TEST_F(LinuxEnvTest, SaysWhichIoItUsesAndWhy) {
   EXPECT_EQ(make_linux_env({.io = LinuxEnvOptions::Io::ThreadPool})->io_description(),

@@ -106,6 +106,19 @@ TEST(SimFaults, AnUnreadableRangeFailsOnlyReadsThatTouchIt) {
   EXPECT_TRUE(file->read_at(1, out));
 }
 
+TEST(SimFaults, ALockOfSomebodyElseShowsInItsRangeOnly) {
+  SimEnv env;
+  env.write_file("/a", "text");
+  env.set_locked("/a", {1'000'000, 10});
+  const auto root = must(env.open_dir("/"));
+  const auto file = must(root->open_file("a", OpenMode::Read));
+  EXPECT_FALSE(must(file->is_locked({999'990, 10})));
+  EXPECT_TRUE(must(file->is_locked({1'000'009, 1})));
+  EXPECT_FALSE(must(file->is_locked({1'000'010, 10})));
+  env.set_locked("/a", {});
+  EXPECT_FALSE(must(file->is_locked({0, UINT64_C(1) << 62})));
+}
+
 // covers F4.6
 TEST(SimFaults, AListingCanBeChanged) {
   SimEnv env;

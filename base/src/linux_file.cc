@@ -159,6 +159,21 @@ Result<FileInfo> LinuxFile::info() {
   return file_info_of(status);
 }
 
+Result<bool> LinuxFile::is_locked(ByteRange range) {
+  PV_TRY(usable());
+  if (range.length == 0) return false;  // Which to the kernel means "up to the end".
+  struct flock lock {};
+  lock.l_type = F_WRLCK;  // What any other lock, a shared one too, stands in the way of.
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(range.offset);
+  lock.l_len = static_cast<off_t>(range.length);
+  // For the handle, not the process: so locks of this process count, too.
+  if (uninterrupted([&] { return ::fcntl(fd(), F_OFD_GETLK, &lock); }) < 0) {
+    return error(errno, "look for locks");
+  }
+  return lock.l_type != F_UNLCK;
+}
+
 Result<std::vector<ByteRange>> LinuxFile::data_ranges() {
   PV_TRY_ASSIGN(const FileInfo file, info());
   const auto size = static_cast<off_t>(file.size);

@@ -30,6 +30,7 @@ class LinuxFile final : public File {
   Status punch_hole(ByteRange range) override;
   Status preallocate(std::uint64_t size) override;
   Result<FileInfo> info() override;
+  Result<bool> is_locked(ByteRange range) override;
   Result<std::vector<ByteRange>> data_ranges() override;
   void drop_cache(ByteRange range) override;
   void start_writeback(ByteRange range) override;

@@ -71,6 +71,7 @@ struct Inode {
   std::uint64_t smallest_size = 0;        ///< Since the last sync, while `durable` is there.
   std::uint64_t reserved = 0;             ///< Bytes preallocated.
   ByteRange unreadable;                   ///< Reads that touch it fail.
+  ByteRange locked;                       ///< By somebody else.
 
   Entries entries;                     ///< Directories.
   std::vector<DirOperation> unsynced;  ///< In order.

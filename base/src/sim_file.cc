@@ -120,6 +120,12 @@ Result<FileInfo> SimFile::info() {
   return handle_.disk().info(handle_.number());
 }
 
+Result<bool> SimFile::is_locked(ByteRange range) {
+  PV_TRY(begin_read("look for locks"));
+  const ByteRange& held = handle_.disk().at(handle_.number()).locked;
+  return range.offset < held.offset + held.length && held.offset < range.offset + range.length;
+}
+
 Result<std::vector<ByteRange>> SimFile::data_ranges() {
   PV_TRY(begin_read("data ranges"));
   return handle_.disk().at(handle_.number()).content.ranges();

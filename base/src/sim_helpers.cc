@@ -98,6 +98,10 @@ void SimEnv::set_unreadable(const std::string& path, ByteRange range) {
   machine_->disk.edit(must_find_file(machine_->disk, path)).unreadable = range;
 }
 
+void SimEnv::set_locked(const std::string& path, ByteRange range) {
+  machine_->disk.edit(must_find_file(machine_->disk, path)).locked = range;
+}
+
 void SimEnv::make_dirs(const std::string& path) {
   find_or_add(*machine_, path, FileType::Directory);
 }

@@ -29,6 +29,8 @@ class RawFile final : public File {
   Status preallocate(std::uint64_t) override { return refuse(); }
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
+  /// Whatever the connections hold: nobody asks.
+  Result<bool> is_locked(ByteRange) override { return false; }
   void drop_cache(ByteRange) override {}
   void start_writeback(ByteRange) override {}
   Status close() override { return ok(); }

@@ -96,6 +96,10 @@ class File {
   /// cannot. NoSpace is an error.
   virtual Status preallocate(std::uint64_t size) = 0;
   virtual Result<FileInfo> info() = 0;
+  /// Somebody holds a record lock (fcntl) on part of the range: another process, or this one
+  /// through another handle. Takes none itself; but, as POSIX has it, closing this handle drops
+  /// those that this process has on the file through others.
+  virtual Result<bool> is_locked(ByteRange range) = 0;
   /// The ranges that hold data, ascending (SEEK_DATA/SEEK_HOLE); the whole file when the file
   /// system does not say.
   virtual Result<std::vector<ByteRange>> data_ranges() = 0;

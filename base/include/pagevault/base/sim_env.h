@@ -155,6 +155,8 @@ class SimEnv final : public Env {
   void set_denied(const std::string& path, bool denied);
   /// Reads of `path` that touch `range` give Io; a range of length 0 heals the file.
   void set_unreadable(const std::string& path, ByteRange range);
+  /// Another process has a record lock on `range` of `path`; of length 0: none any more.
+  void set_locked(const std::string& path, ByteRange range);
   /// Runs before each fallible call; may use the helpers below, or the Env as a second client whose
   /// calls are counted but not seen by the hook. Empty: none.
   void on_call(std::function<void(const SimCall&)> hook);
