@@ -38,6 +38,18 @@ Status FileRestore::restore(RestorePlace place, repo::Entry entry) {
     outcome_.observer().on_entry(place.path);
     return ok();
   }
+  if (place.dir && is_database_image(entry)) {
+    // Again before anything of it is changed; here because much may have to be fetched until then.
+    const Status unused = check_database_unused(*place.dir, place.name);
+    if (!unused) {
+      links_.fail(place.path);
+      return outcome_.problem(place.path, unused.error());
+    }
+  }
+  return restore_regular(std::move(place), std::move(entry));
+}
+
+Status FileRestore::restore_regular(RestorePlace place, repo::Entry entry) {
   if (request_.delta && place.dir) {
     auto existing = open_existing(*place.dir, place.name);
     if (!existing) {
@@ -55,7 +67,7 @@ Status FileRestore::restore(RestorePlace place, repo::Entry entry) {
 
 Status FileRestore::create(RestorePlace place, repo::Entry entry) {
   const std::string path = place.path;
-  auto file = OutputFile::create(workspace_.env(), std::move(place), std::move(entry), completion_);
+  auto file = OutputFile::create(workspace_.env(), std::move(place), std::move(entry), parts());
   if (!file) {
     links_.fail(path);
     return outcome_.problem(path, file.error());
@@ -65,7 +77,7 @@ Status FileRestore::create(RestorePlace place, repo::Entry entry) {
 }
 
 Status FileRestore::update(RestorePlace place, repo::Entry entry, ExistingFile existing) {
-  const auto file = OutputFile::in_place(std::move(place), std::move(entry), completion_);
+  const auto file = OutputFile::in_place(std::move(place), std::move(entry), parts());
   auto changes = begin_update(file, std::move(existing));
   if (changes) {
     PV_TRY(schedule(file, changes->get()));
@@ -173,7 +185,22 @@ Status FileRestore::finish_file(OutputFile& file) {
   const std::string& path = file.place().path;
   const Status published = publish(file);
   if (!published || !file.problems().empty()) links_.fail(path);
-  return published ? ok() : outcome_.problem(path, published.error());
+  if (!published) return outcome_.problem(path, published.error());
+  const bool whole = file.problems().empty() && is_database_image(file.entry());
+  const bool asked = request_.verify && request_.check_database && !request_.dry_run;
+  return whole && asked ? inspect(file) : ok();
+}
+
+// The bytes were compared with their ids on the way: what SQLite finds now was there at the backup.
+Status FileRestore::inspect(const OutputFile& file) {
+  const RestorePlace& place = file.place();
+  const auto findings = request_.check_database(place.dir->path() + "/" + place.name);
+  if (!findings) {
+    return outcome_.problem(place.path, findings.error().with_context("restored, but not checked"));
+  }
+  ++outcome_.report.databases_checked;
+  if (!findings->empty()) outcome_.unsound(place.path, *findings);
+  return ok();
 }
 
 Status FileRestore::publish(OutputFile& file) {
@@ -183,9 +210,9 @@ Status FileRestore::publish(OutputFile& file) {
   }
   for (const RestoreProblem& each : file.problems()) outcome_.damaged(each);
   if (request_.dry_run) return ok();
-  using enum OutputFile::Durability;
   const bool times_count = file.is_in_place() && request_.overwrite == Overwrite::IfChanged;
-  PV_TRY(file.close(times_count ? Now : Whenever));
+  PV_TRY_ASSIGN(const OutputFile::Durability needed, file.durability_needed());
+  PV_TRY(file.close(times_count ? OutputFile::Durability::Now : needed));
   Dir& dir = *file.place().dir;
   if (file.is_in_place()) {
     outcome_.report.metadata_skipped +=
@@ -203,9 +230,18 @@ void FileRestore::set_metadata(Dir& dir, const std::string& name, const repo::En
   outcome_.report.metadata_skipped += restore_metadata(dir, name, entry, special_bits());
 }
 
+Status FileRestore::make_link(const HardLinks::Link& link, const std::shared_ptr<Dir>& target,
+                              const std::string& top) {
+  if (link.is_database) {
+    PV_TRY(check_database_unused(*link.place.dir, link.place.name));
+    PV_TRY(leftovers_.remove(link.place.dir, link.place.name));
+  }
+  return links_.make(link, target, top, request_.overwrite != Overwrite::Never);
+}
+
 void FileRestore::make_links(const std::shared_ptr<Dir>& target, const std::string& top) {
   for (const HardLinks::Link& link : links_.links()) {
-    const Status made = links_.make(link, target, top, request_.overwrite != Overwrite::Never);
+    const Status made = make_link(link, target, top);
     if (made) ++outcome_.report.files;
     if (!made) {
       outcome_.problem(link.place.path, made.error())

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "database_leftovers.h"
 #include "hard_links.h"
 #include "in_place_update.h"
 #include "restore_metadata.h"
@@ -37,6 +38,7 @@ class FileRestore {
  private:
   using FilePointer = std::shared_ptr<OutputFile>;  // Shared with the tasks that write to it.
 
+  Status restore_regular(RestorePlace place, repo::Entry entry);
   Status create(RestorePlace place, repo::Entry entry);
   Status update(RestorePlace place, repo::Entry entry, ExistingFile existing);
   Result<std::unique_ptr<InPlaceUpdate>> begin_update(const FilePointer& file,
@@ -49,8 +51,12 @@ class FileRestore {
   Status settle(std::size_t leave_pending);
   Status finish_file(OutputFile& file);
   Status publish(OutputFile& file);
+  Status inspect(const OutputFile& file);
+  Status make_link(const HardLinks::Link& link, const std::shared_ptr<Dir>& target,
+                   const std::string& top);
   void make_links(const std::shared_ptr<Dir>& target, const std::string& top);
   SpecialBits special_bits() const;
+  OutputFile::Parts parts() { return {.completion = completion_, .leftovers = leftovers_}; }
 
   // What existing files are read through; made when the first one is compared.
   struct TargetReading;
@@ -67,6 +73,7 @@ class FileRestore {
   HardLinks links_;
   std::deque<Pending> pending_;
   Completion completion_;
+  DatabaseLeftovers leftovers_;
   RestoreWindow window_;  // Last: its tasks use what stands above.
 };
 

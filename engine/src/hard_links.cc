@@ -1,5 +1,6 @@
 #include "hard_links.h"
 
+#include "database_leftovers.h"
 #include "pagevault/base/path.h"
 
 namespace pagevault::engine {
@@ -9,7 +10,7 @@ bool HardLinks::is_further_name(const repo::Entry& entry, const RestorePlace& pl
   const auto [first, is_first] =
       first_names_.emplace(std::pair(entry.info.device, entry.info.inode), place.path);
   if (is_first) return false;
-  links_.push_back({first->second, place});
+  links_.push_back({first->second, place, is_database_image(entry)});
   return true;
 }
 

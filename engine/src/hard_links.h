@@ -20,6 +20,7 @@ class HardLinks {
   struct Link {
     std::string first;  ///< Path in the snapshot of the name that was restored.
     RestorePlace place;
+    bool is_database = false;  ///< What may lie beside its old content must go.
   };
 
   /// True when the entry is a further name of a file met before: there is nothing to restore, and

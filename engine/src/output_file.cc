@@ -11,12 +11,15 @@ constexpr std::uint32_t kPrivateMode = 0600;
 
 }  // namespace
 
-OutputFile::OutputFile(RestorePlace place, repo::Entry entry, Completion& completion)
-    : place_(std::move(place)), entry_(std::move(entry)), completion_(&completion) {}
+OutputFile::OutputFile(RestorePlace place, repo::Entry entry, const Parts& parts)
+    : place_(std::move(place)),
+      entry_(std::move(entry)),
+      completion_(&parts.completion),
+      leftovers_(&parts.leftovers) {}
 
 Result<std::shared_ptr<OutputFile>> OutputFile::create(Env& env, RestorePlace place,
-                                                       repo::Entry entry, Completion& completion) {
-  std::shared_ptr<OutputFile> out(new OutputFile(std::move(place), std::move(entry), completion));
+                                                       repo::Entry entry, const Parts& parts) {
+  std::shared_ptr<OutputFile> out(new OutputFile(std::move(place), std::move(entry), parts));
   std::array<std::byte, 8> random{};
   env.random(random);
   const std::string temporary = ".pv-restore-" + to_hex(random);
@@ -27,17 +30,17 @@ Result<std::shared_ptr<OutputFile>> OutputFile::create(Env& env, RestorePlace pl
 }
 
 std::shared_ptr<OutputFile> OutputFile::in_place(RestorePlace place, repo::Entry entry,
-                                                 Completion& completion) {
-  return std::shared_ptr<OutputFile>(
-      new OutputFile(std::move(place), std::move(entry), completion));
+                                                 const Parts& parts) {
+  return std::shared_ptr<OutputFile>(new OutputFile(std::move(place), std::move(entry), parts));
 }
 
 OutputFile::~OutputFile() {
-  if (published_ || temporary_.empty()) return;
+  if (keep_ || temporary_.empty()) return;
   place_.dir->remove_file(temporary_).ignore("an abandoned restore; the name says what it is");
 }
 
 Status OutputFile::begin_writing(const FileInfo& there) {
+  if (is_database_image(entry_)) PV_TRY(check_database_unused(*place_.dir, place_.name));
   // As a new file would be: nobody else shall open what is half old and half new, and its owner can
   // write it even if it was read-only.
   place_.dir
@@ -48,6 +51,7 @@ Status OutputFile::begin_writing(const FileInfo& there) {
   if (now.device != there.device || now.inode != there.inode || now.links != 1) {
     return Error(ErrorCode::Io, file->path() + ": replaced by another file meanwhile");
   }
+  if (is_database_image(entry_)) PV_TRY(leftovers_->remove(place_.dir, place_.name));
   file_ = std::move(file);
   return now.size == entry_.info.size ? ok() : file_->truncate(entry_.info.size);
 }
@@ -86,11 +90,36 @@ Status OutputFile::close(Durability durability) {
   return file_->close();
 }
 
+std::string OutputFile::final_name() {
+  return problems().empty() ? place_.name : place_.name + ".pv-damaged";
+}
+
+Result<OutputFile::Durability> OutputFile::durability_needed() {
+  if (!is_database_image(entry_)) return Durability::Whenever;
+  PV_TRY_ASSIGN(const bool beside, has_leftovers(*place_.dir, final_name()));
+  return beside ? Durability::Now : Durability::Whenever;
+}
+
 Status OutputFile::publish() {
-  const std::string name = problems().empty() ? place_.name : place_.name + ".pv-damaged";
-  if (name != working_name()) PV_TRY(place_.dir->rename_replace(working_name(), name));
-  published_ = true;
-  return ok();
+  const std::string name = final_name();
+  bool beside = false;
+  if (is_database_image(entry_)) {
+    PV_TRY(check_database_unused(*place_.dir, name));
+    PV_TRY_ASSIGN(beside, has_leftovers(*place_.dir, name));
+  }
+  keep_ = beside;
+  const Status named = take_name(name);
+  if (!named && keep_ && !is_in_place()) {
+    return named.error().with_context("complete, and kept as " + working_name());
+  }
+  PV_TRY(named);
+  keep_ = true;
+  return beside ? place_.dir->sync() : ok();
+}
+
+Status OutputFile::take_name(const std::string& name) {
+  if (is_database_image(entry_)) PV_TRY(leftovers_->remove(place_.dir, name));
+  return name == working_name() ? ok() : place_.dir->rename_replace(working_name(), name);
 }
 
 }  // namespace pagevault::engine

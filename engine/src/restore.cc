@@ -5,6 +5,7 @@
 
 #include "pagevault/engine/restore.h"
 
+#include "database_leftovers.h"
 #include "file_restore.h"
 #include "glob.h"
 #include "pagevault/base/path.h"
@@ -197,13 +198,16 @@ Status RestoreRun::restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry en
 Result<bool> RestoreRun::skip_existing(Dir& dir, const repo::Entry& entry) {
   if (request_.overwrite == Overwrite::Always) return false;
   const auto there = dir.stat(entry.name);
-  if (!there) {
-    if (there.error().code() == ErrorCode::NotFound) return false;
-    return there.error();
+  if (!there && there.error().code() != ErrorCode::NotFound) return there.error();
+  PV_TRY_ASSIGN(const bool log_beside,
+                is_database_image(entry) ? has_log_beside(dir, entry.name) : Result<bool>(false));
+  if (request_.overwrite == Overwrite::Never) {
+    if (there || !log_beside) return static_cast<bool>(there);
+    return Error(ErrorCode::AlreadyExists, dir.path() + "/" + entry.name +
+                                               ": a log or journal of another database lies there");
   }
-  if (request_.overwrite == Overwrite::Never) return true;
-  return there->type == entry.info.type && there->size == entry.info.size &&
-         there->mtime_ns == entry.info.mtime_ns;
+  return there && !log_beside && times_cover_image(entry) && there->type == entry.info.type &&
+         there->size == entry.info.size && there->mtime_ns == entry.info.mtime_ns;
 }
 
 Status RestoreRun::restore_other(Dir& dir, const repo::Entry& entry) {

@@ -1,10 +1,16 @@
 #include "restore_outcome.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 namespace pagevault::engine {
 
 namespace {
 
 constexpr std::int64_t kReportEveryNs = 100'000'000;
+constexpr std::size_t kFindingsNamed = 5;  // Of one database; the rest is counted.
 
 }  // namespace
 
@@ -21,6 +27,16 @@ Status RestoreOutcome::problem(const std::string& path, const Error& error) {
 void RestoreOutcome::damaged(const RestoreProblem& range) {
   ++report.damaged;
   observer_.on_problem(range);
+}
+
+void RestoreOutcome::unsound(const std::string& path, const std::vector<std::string>& findings) {
+  ++report.databases_unsound;
+  const std::size_t named = std::min(findings.size(), kFindingsNamed);
+  std::string text = fmt::format(
+      "restored bytes are those of the snapshot (ids match), but SQLite reports: {}",
+      fmt::join(findings.begin(), findings.begin() + static_cast<std::ptrdiff_t>(named), "; "));
+  if (named < findings.size()) text += fmt::format("; and {} more", findings.size() - named);
+  observer_.on_problem({path, 0, 0, Error(ErrorCode::Corrupt, text)});
 }
 
 void RestoreOutcome::progress(std::uint64_t bytes_written, Moment moment) {

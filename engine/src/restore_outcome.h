@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pagevault/engine/restore.h"
 
@@ -23,6 +24,8 @@ class RestoreOutcome {
   /// A range of a file cannot be restored.
   void damaged(const RestoreProblem& range);
   enum class Moment : std::uint8_t { Now, WhenDue };
+  /// A database is as it was backed up, and SQLite finds it damaged. At least one finding.
+  void unsound(const std::string& path, const std::vector<std::string>& findings);
   /// `bytes_written`: by the workers so far.
   void progress(std::uint64_t bytes_written, Moment moment);
 

@@ -1,0 +1,90 @@
+#include "database_leftovers.h"
+
+#include <array>
+#include <optional>
+
+namespace pagevault::engine {
+
+namespace {
+
+// Source: os_unix.c and wal.c of SQLite 3.7 to 3.51. PENDING, RESERVED and SHARED of the database
+// file; the eight locks of the log's index and the one ("dead man's switch") that every connection
+// in WAL mode shares while it lives.
+constexpr ByteRange kDatabaseLocks{0x40000000, 512};
+constexpr ByteRange kIndexLocks{120, 9};
+
+constexpr std::string_view kLog = "-wal";
+constexpr std::string_view kIndex = "-shm";
+constexpr std::string_view kJournal = "-journal";
+constexpr std::array kLeftovers = {kLog, kIndex, kJournal};
+
+std::string beside(const std::string& name, std::string_view end) {
+  return name + std::string(end);
+}
+
+Result<std::optional<FileInfo>> info_of(Dir& dir, const std::string& name) {
+  const auto info = dir.stat(name);
+  if (info) return std::optional(*info);
+  if (info.error().code() == ErrorCode::NotFound) return std::optional<FileInfo>();
+  return info.error();
+}
+
+// A link is replaced, not followed: what it leads to may be in use. A fifo would not even open.
+Result<bool> is_locked(Dir& dir, const std::string& name, ByteRange locks) {
+  PV_TRY_ASSIGN(const auto info, info_of(dir, name));
+  if (!info || info->type != FileType::Regular) return false;
+  const auto file = dir.open_file(name, OpenMode::Read);
+  if (!file && file.error().code() == ErrorCode::NotFound) return false;
+  if (!file) return file.error().with_context("cannot tell whether it is in use");
+  return (*file)->is_locked(locks);
+}
+
+}  // namespace
+
+bool is_database_image(const repo::Entry& entry) {
+  return entry.info.type == FileType::Regular && entry.database && !entry.database->stored_as_file;
+}
+
+bool times_cover_image(const repo::Entry& entry) {
+  return !is_database_image(entry) || !entry.database->wal || entry.database->wal->frames == 0;
+}
+
+Status check_database_unused(Dir& dir, const std::string& name) {
+  PV_TRY_ASSIGN(const bool database, is_locked(dir, name, kDatabaseLocks));
+  PV_TRY_ASSIGN(const bool index, is_locked(dir, beside(name, kIndex), kIndexLocks));
+  if (!database && !index) return ok();
+  return Error(ErrorCode::Locked, dir.path() + "/" + name +
+                                      ": the database is in use; stop the application that has it "
+                                      "open, or restore into another folder");
+}
+
+Result<bool> has_log_beside(Dir& dir, const std::string& name) {
+  for (const std::string_view end : {kLog, kJournal}) {
+    PV_TRY_ASSIGN(const auto info, info_of(dir, beside(name, end)));
+    if (info && info->size > 0) return true;
+  }
+  return false;
+}
+
+Result<bool> has_leftovers(Dir& dir, const std::string& name) {
+  for (const std::string_view end : kLeftovers) {
+    PV_TRY_ASSIGN(const auto info, info_of(dir, beside(name, end)));
+    if (info) return true;
+  }
+  return false;
+}
+
+Status DatabaseLeftovers::remove(const std::shared_ptr<Dir>& dir, const std::string& name) {
+  bool removed = false;
+  for (const std::string_view end : kLeftovers) {
+    const Status done = dir->remove_file(beside(name, end));
+    if (!done && done.error().code() != ErrorCode::NotFound) return done;
+    if (done) removed = true;
+  }
+  if (!removed && synced_ == dir) return ok();
+  PV_TRY(dir->sync());
+  synced_ = dir;
+  return ok();
+}
+
+}  // namespace pagevault::engine
