@@ -1,5 +1,6 @@
 // Checks and SQL text of database files, in helpers that cannot write.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 
 #include "chunk_test_data.h"
+#include "pagevault/base/unique_fd.h"
 #include "pagevault/sqlitesupport/database_check.h"
 #include "sqlite_vocabulary.h"
 
@@ -219,6 +221,28 @@ TEST_F(SqliteCheck, AsSqlTextOfADamagedOrForeignFileIsAnError) {
   ASSERT_FALSE(foreign);
   EXPECT_EQ(foreign.error().code(), ErrorCode::InvalidArgument);
   EXPECT_EQ(dump_sql(path("missing.db"), drop).error().code(), ErrorCode::NotFound);
+}
+
+TEST_F(SqliteCheck, DumpsAFileThatHasNoNameAsOneThatHas) {
+  { Database(path()).run("PRAGMA journal_mode=wal; CREATE TABLE t(a); INSERT INTO t VALUES('x')"); }
+  std::string named;
+  ASSERT_TRUE(dump_sql(path(), [&](std::string_view text) {
+    named += text;
+    return ok();
+  }));
+  const UniqueFd file(::open(path().c_str(), O_RDONLY | O_CLOEXEC));
+  std::filesystem::remove(path());
+  for (int round = 0; round < 2; ++round) {  // Wherever the last reader left its position.
+    std::string text;
+    const auto sink = [&](std::string_view piece) {
+      text += piece;
+      return ok();
+    };
+    const Status dumped = sqlitesupport::dump_sql_of(file.get(), sink);
+    ASSERT_TRUE(dumped) << dumped.error().message();
+    EXPECT_EQ(text, named);
+    EXPECT_NE(text.find("'x'"), std::string::npos);
+  }
 }
 
 }  // namespace

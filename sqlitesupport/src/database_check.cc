@@ -5,13 +5,14 @@
 namespace pagevault::sqlitesupport {
 namespace {
 
+using Sink = std::function<Status(std::string_view)>;
+
 // A helper for this one request: it may no longer write anything afterwards.
-Status ask_for_texts(RequestKind kind, const std::string& path, const HelperProgram& program,
-                     const std::function<Status(std::string_view)>& sink) {
-  PV_TRY_ASSIGN(const auto helper, HelperProcess::start(program));
-  PV_TRY(helper->send({.kind = kind, .path = path}));
+Status ask_for_texts(HelperProcess& helper, RequestKind kind, const std::string& path,
+                     const Sink& sink) {
+  PV_TRY(helper.send({.kind = kind, .path = path}));
   for (;;) {
-    PV_TRY_ASSIGN(const HelperReply reply, helper->receive());
+    PV_TRY_ASSIGN(const HelperReply reply, helper.receive());
     if (reply.kind == ReplyKind::Done) return ok();
     if (reply.kind != ReplyKind::Text) {
       return Error(ErrorCode::Io, "the sqlite helper answers something else");
@@ -29,13 +30,19 @@ Result<std::vector<std::string>> check_database(const std::string& path,
     if (findings.size() < kFindingsMax) findings.emplace_back(text);
     return ok();
   };
-  PV_TRY(ask_for_texts(RequestKind::Check, path, program, keep).context(path));
+  PV_TRY_ASSIGN(const auto helper, HelperProcess::start(program));
+  PV_TRY(ask_for_texts(*helper, RequestKind::Check, path, keep).context(path));
   return findings;
 }
 
-Status dump_sql(const std::string& path, const std::function<Status(std::string_view)>& sink,
-                const HelperProgram& program) {
-  return ask_for_texts(RequestKind::Dump, path, program, sink).context(path);
+Status dump_sql(const std::string& path, const Sink& sink, const HelperProgram& program) {
+  PV_TRY_ASSIGN(const auto helper, HelperProcess::start(program));
+  return ask_for_texts(*helper, RequestKind::Dump, path, sink).context(path);
+}
+
+Status dump_sql_of(int fd, const Sink& sink, const HelperProgram& program) {
+  PV_TRY_ASSIGN(const auto helper, HelperProcess::start(program, fd));
+  return ask_for_texts(*helper, RequestKind::Dump, kInheritedFilePath, sink);
 }
 
 }  // namespace pagevault::sqlitesupport

@@ -18,6 +18,12 @@ namespace pagevault::sqlitesupport {
 inline constexpr std::size_t kMessageBytesMax = 128 * kKiB;
 inline constexpr std::size_t kMessageTextMax = 64 * kKiB;
 
+/// A path in requests: the file that the starter passed on as this descriptor. By the starter's own
+/// number in /proc the helper could not open it: nobody of the same user may look into a process
+/// with keys (PR_SET_DUMPABLE).
+inline constexpr int kInheritedFile = 3;
+inline constexpr char kInheritedFilePath[] = "/proc/self/fd/3";
+
 enum class RequestKind : std::uint8_t {
   Version = 1,    ///< Answer: Text.
   Begin = 2,      ///< path. Answer: Begun.

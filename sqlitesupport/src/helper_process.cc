@@ -20,13 +20,15 @@ namespace {
 // What the child does between fork and exec.
 class SpawnPlan {
  public:
-  explicit SpawnPlan(int channel) {
+  // Neither descriptor is one of 0 to 2, which are set before they would be read.
+  SpawnPlan(int channel, int file) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     // As 0 and 1; all but stderr is closed, also what a library left open over exec.
     posix_spawn_file_actions_adddup2(&actions_, channel, 0);
     posix_spawn_file_actions_adddup2(&actions_, channel, 1);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, 3);
+    if (file >= 0) posix_spawn_file_actions_adddup2(&actions_, file, kInheritedFile);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, file >= 0 ? kInheritedFile + 1 : 3);
     // Until the helper ignores them, those meant for a whole group must not end it.
     sigset_t blocked;
     ::sigemptyset(&blocked);
@@ -65,7 +67,9 @@ std::string description_of_end(int status) {
 
 }  // namespace
 
-Result<std::unique_ptr<HelperProcess>> HelperProcess::start(const HelperProgram& program) {
+Result<std::unique_ptr<HelperProcess>> HelperProcess::start(const HelperProgram& program,
+                                                            int file) {
+  PV_CHECK(file < 0 || file > STDERR_FILENO);
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0) {
     return Error(ErrorCode::Io,
@@ -79,7 +83,7 @@ Result<std::unique_ptr<HelperProcess>> HelperProcess::start(const HelperProgram&
     if (!theirs) return Error(ErrorCode::Io, "sqlite helper: no descriptor left");
   }
   pid_t pid = -1;
-  const int result = SpawnPlan(theirs.get()).run(program.path, &pid);
+  const int result = SpawnPlan(theirs.get(), file).run(program.path, &pid);
   if (result != 0) {
     return Error(ErrorCode::Io, fmt::format("start the sqlite helper {}: {}", program.path,
                                             ::strerrordesc_np(result)));

@@ -16,9 +16,9 @@ namespace pagevault::sqlitesupport {
 /// Not thread-safe. Destruction closes the channel, on which the helper ends, and waits for that.
 class HelperProcess {
  public:
-  /// Nothing of ours goes along but the channel and stderr: no other descriptor, no environment, no
-  /// working directory that matters. Errors: Io.
-  static Result<std::unique_ptr<HelperProcess>> start(const HelperProgram& program);
+  /// Nothing of ours goes along but the channel, stderr and, unless it is negative, `file`: no
+  /// other descriptor, no environment, no working directory that matters. Errors: Io.
+  static Result<std::unique_ptr<HelperProcess>> start(const HelperProgram& program, int file = -1);
   HelperProcess(const HelperProcess&) = delete;
   HelperProcess& operator=(const HelperProcess&) = delete;
   ~HelperProcess();

@@ -5,6 +5,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "helper_file.h"
+#include "helper_message.h"
+
 namespace pagevault::sqlitesupport {
 namespace {
 
@@ -112,18 +115,22 @@ std::string_view SqliteStatement::text(int column) const {
 }
 
 Result<SqliteConnection> SqliteConnection::open(const std::string& name) {
-  return open_with(name, SQLITE_OPEN_READONLY);
+  return open_with(name, SQLITE_OPEN_READONLY, nullptr);
 }
 
 Result<SqliteConnection> SqliteConnection::open_immutable(const std::string& path) {
-  return open_with(uri_of(path), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  constexpr int kFlags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+  if (path != kInheritedFilePath) return open_with(uri_of(path), kFlags, nullptr);
+  PV_TRY_ASSIGN(const char* const vfs, inherited_file_vfs());
+  return open_with(uri_of(path), kFlags, vfs);
 }
 
-Result<SqliteConnection> SqliteConnection::open_with(const std::string& name, int flags) {
+Result<SqliteConnection> SqliteConnection::open_with(const std::string& name, int flags,
+                                                     const char* vfs) {
   sqlite3* opened = nullptr;
   const int result = sqlite3_open_v2(
       name.c_str(), &opened,
-      flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE, nullptr);
+      flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE, vfs);
   SqliteConnection connection;
   connection.db_.reset(opened);
   if (result != SQLITE_OK) return open_error(opened, result);

@@ -52,7 +52,7 @@ class SqliteConnection {
  public:
   /// `name` is an absolute path. Nothing is read but the header.
   static Result<SqliteConnection> open(const std::string& name);
-  /// A file nobody writes: no locks, no log, no journal is looked at.
+  /// A file nobody writes, kInheritedFilePath too: no locks, no log, no journal is looked at.
   static Result<SqliteConnection> open_immutable(const std::string& path);
 
   Result<SqliteStatement> prepare(std::string_view sql);
@@ -67,7 +67,7 @@ class SqliteConnection {
   sqlite3* handle() const { return db_.get(); }
 
  private:
-  static Result<SqliteConnection> open_with(const std::string& name, int flags);
+  static Result<SqliteConnection> open_with(const std::string& name, int flags, const char* vfs);
   Status restrict();
 
   struct Close {

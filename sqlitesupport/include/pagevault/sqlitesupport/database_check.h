@@ -30,4 +30,9 @@ Result<std::vector<std::string>> check_database(const std::string& path,
 Status dump_sql(const std::string& path, const std::function<Status(std::string_view)>& sink,
                 const HelperProgram& program = {});
 
+/// The same of the database in the open file `fd`, which needs no name. The helper has it while it
+/// runs, and nothing else of ours.
+Status dump_sql_of(int fd, const std::function<Status(std::string_view)>& sink,
+                   const HelperProgram& program = {});
+
 }  // namespace pagevault::sqlitesupport
