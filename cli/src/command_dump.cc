@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "opened_workspace.h"
+#include "pagevault/base/anonymous_file.h"
 #include "pagevault/engine/restore.h"
+#include "pagevault/sqlitesupport/database_check.h"
 #include "terminal.h"
 
 namespace pagevault::cli {
@@ -14,23 +16,58 @@ bool is_text(ByteView bytes) {
   });
 }
 
-Outcome run_dump(Invocation& invocation) {
-  const std::vector<std::string>& words = invocation.options.words();
-  Console& console = invocation.console;
-  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
-  PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
-                choose_snapshot(invocation, opened->repository(), words[0]));
-  const bool guard = is_terminal(StandardStream::Output) && !invocation.options.has("force");
-  const auto sink = [&](ByteView bytes) -> Status {
-    PV_TRY(opened->cancel().check());
-    if (guard && !is_text(bytes)) {
+// To standard output; binary data not to a terminal.
+class GuardedOutput {
+ public:
+  GuardedOutput(Invocation& invocation, engine::Workspace& workspace)
+      : console_(invocation.console),
+        workspace_(workspace),
+        guard_(is_terminal(StandardStream::Output) && !invocation.options.has("force")) {}
+
+  Status write(ByteView bytes) const {
+    PV_TRY(workspace_.cancel().check());
+    if (guard_ && !is_text(bytes)) {
       return Error(ErrorCode::Unsupported,
                    "this is no plain text and would upset the terminal: redirect it into a file "
                    "or pipe, or give --force");
     }
-    return console.raw(bytes);
+    return console_.raw(bytes);
+  }
+
+ private:
+  Console& console_;
+  engine::Workspace& workspace_;
+  bool guard_;
+};
+
+// SQLite works in its helper process, which wants the whole database as a file.
+Status dump_as_sql(const std::string& temporary_dir, engine::Workspace& workspace,
+                   const repo::StoredSnapshot& stored, const std::string& path,
+                   const GuardedOutput& output) {
+  PV_TRY(workspace.refresh_index());
+  PV_TRY_ASSIGN(const repo::Entry entry, engine::find_entry(workspace, stored.snapshot, path));
+  PV_TRY_ASSIGN(AnonymousFile file, AnonymousFile::create(entry.info.size, temporary_dir));
+  const auto keep = [&](ByteView bytes) -> Status {
+    PV_TRY(workspace.cancel().check());
+    return file.append(bytes);
   };
-  PV_TRY(engine::dump_file(*opened, stored.id, words[1], sink));
+  PV_TRY(engine::dump_file(workspace, stored.id, path, keep));
+  const auto print = [&](std::string_view text) { return output.write(as_bytes(text)); };
+  return sqlitesupport::dump_sql_of(file.fd(), print).context(path);
+}
+
+Outcome run_dump(Invocation& invocation) {
+  const std::vector<std::string>& words = invocation.options.words();
+  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
+  PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
+                choose_snapshot(invocation, opened->repository(), words[0]));
+  const GuardedOutput output(invocation, *opened);
+  if (invocation.options.has("sql")) {
+    PV_TRY(dump_as_sql(invocation.settings.temporary_dir, *opened, stored, words[1], output));
+  } else {
+    const auto sink = [&](ByteView bytes) { return output.write(bytes); };
+    PV_TRY(engine::dump_file(*opened, stored.id, words[1], sink));
+  }
   return ExitCode::Ok;
 }
 
@@ -46,10 +83,16 @@ const Command& dump_command() {
       .arguments_max = 2,
       .description =
           "The bytes of the file, nothing else. When a part cannot be read the output ends before "
-          "it and the exit code is 20: look at the exit code before you use what came out.",
-      .options = {{"force", 'f', OptionKind::Flag, {}, "also write binary data to a terminal"}},
+          "it and the exit code is 20: look at the exit code before you use what came out.\n"
+          "With --sql a SQLite database comes as SQL text that makes it again. It is put into a "
+          "file "
+          "without a name meanwhile, from 64 MiB on below TMPDIR.",
+      .options = {{"force", 'f', OptionKind::Flag, {}, "also write binary data to a terminal"},
+                  {"sql", 0, OptionKind::Flag, {}, "a SQLite database as SQL text"}},
       .examples = {{"pagevault dump latest /shop.sql | psql shop", "load a dump again"},
-                   {"pagevault dump latest~3 /srv/app/orders.db > orders.db", "one file, older"}},
+                   {"pagevault dump latest~3 /srv/app/orders.db > orders.db", "one file, older"},
+                   {"pagevault dump --sql latest /srv/app/app.db | sqlite3 new.db",
+                    "a database, made anew"}},
       .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
       .run = run_dump};
   return kCommand;

@@ -6,6 +6,7 @@
 #include "json_text.h"
 #include "opened_workspace.h"
 #include "pagevault/engine/restore.h"
+#include "pagevault/sqlitesupport/database_check.h"
 #include "process_setup.h"
 #include "progress_line.h"
 #include "user_paths.h"
@@ -69,7 +70,10 @@ engine::RestoreRequest restore_request(const Options& options, const SnapshotPla
           .verify = options.has("verify"),
           .delta = options.has("delta"),
           .dry_run = options.has("dry-run"),
-          .allow_special = options.has("allow-special")};
+          .allow_special = options.has("allow-special"),
+          .check_database = [](const std::string& path) {
+            return sqlitesupport::check_database(path);
+          }};
 }
 
 void print_json(Console& console, const engine::RestoreReport& report,
@@ -88,6 +92,8 @@ void print_json(Console& console, const engine::RestoreReport& report,
                      {"bytes_fetched", report.bytes_fetched},
                      {"bytes_written", report.bytes_written},
                      {"bytes_holes", report.bytes_holes},
+                     {"databases_checked", report.databases_checked},
+                     {"databases_unsound", report.databases_unsound},
                      {"damaged", report.damaged},
                      {"failed", report.failed},
                      {"metadata_skipped", report.metadata_skipped},
@@ -109,6 +115,11 @@ void print_summary(Console& console, const engine::RestoreReport& report,
                               human_plural(report.files, "file"), human_count(report.files_skipped),
                               human_count(report.directories), human_count(report.others)));
   if (request.delta) print_delta(console, report);
+  if (report.databases_checked > 0) {
+    console.summary(fmt::format("checked by SQLite: {}, sound: {}",
+                                human_plural(report.databases_checked, "database"),
+                                human_count(report.databases_checked - report.databases_unsound)));
+  }
   console.summary(fmt::format("{}: {}, left as holes: {}, time: {}",
                               request.dry_run ? "would be written" : "written",
                               human_bytes(report.bytes_written), human_bytes(report.bytes_holes),
@@ -128,10 +139,16 @@ void warn_of_losses(Console& console, const engine::RestoreReport& report) {
                     "NAME.pv-damaged; everything else is as it was backed up",
                     human_plural(report.damaged, "damaged range")));
   }
+  if (report.databases_unsound > 0) {
+    console.warn(
+        fmt::format("SQLite finds damage in {} restored exactly as backed up: the source was "
+                    "damaged then; an older snapshot may be sound",
+                    human_plural(report.databases_unsound, "database")));
+  }
 }
 
 ExitCode exit_of(const engine::RestoreReport& report) {
-  if (report.damaged > 0) return ExitCode::Damage;
+  if (report.damaged + report.databases_unsound > 0) return ExitCode::Damage;
   return report.failed > 0 ? ExitCode::Fatal : ExitCode::Ok;
 }
 
@@ -182,7 +199,11 @@ const Command& restore_command() {
           "and changed in place where it differs; with --overwrite if-changed those of equal size "
           "and time are not even read. Interrupted, it leaves that file partly changed: run it "
           "again. If ranges cannot be restored the file becomes NAME.pv-damaged and keeps its old "
-          "bytes there.",
+          "bytes there.\n"
+          "A database taken by `backup sqlite` is complete by itself: an old -wal, -shm or "
+          "-journal "
+          "beside its name is removed first. It is refused while another process has it open: stop "
+          "the application before. (With a rollback journal that shows only during transactions.)",
       .options = {{"target", 't', Value, "DIR",
                    "folder to restore into, created when missing (needed)"},
                   {"include", 'i', List, "PATTERN",
@@ -194,7 +215,12 @@ const Command& restore_command() {
                    "WHEN",
                    "replace files that are there already (default always)",
                    {"always", "if-changed", "never"}},
-                  {"verify", 0, Flag, {}, "compare everything with its cryptographic hash as well"},
+                  {"verify",
+                   0,
+                   Flag,
+                   {},
+                   "compare everything with its cryptographic hash as well; SQLite checks "
+                   "databases, too"},
                   {"delta",
                    0,
                    Flag,

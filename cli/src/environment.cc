@@ -35,7 +35,8 @@ Environment take_environment() {
           .cache_dir = variable("PAGEVAULT_CACHE_DIR"),
           .compression = variable("PAGEVAULT_COMPRESSION"),
           .xdg_cache_home = variable("XDG_CACHE_HOME"),
-          .home = variable("HOME")};
+          .home = variable("HOME"),
+          .temporary_dir = variable("TMPDIR")};
 }
 
 }  // namespace pagevault::cli

@@ -21,6 +21,7 @@ struct Environment {
   std::optional<std::string> compression = {};
   std::optional<std::string> xdg_cache_home = {};
   std::optional<std::string> home = {};
+  std::optional<std::string> temporary_dir = {};  ///< TMPDIR.
 };
 
 /// Reads them, once, before any thread starts, and wipes PAGEVAULT_PASSWORD from the process: what

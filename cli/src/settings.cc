@@ -56,6 +56,7 @@ Result<Settings> resolve_settings(const Options& options, Environment environmen
   PV_TRY_ASSIGN(out.repository, choose_repository(options, environment));
   PV_TRY_ASSIGN(out.compression, choose_compression(options, environment));
   out.cache_root = choose_cache_root(options, environment, user_id);
+  out.temporary_dir = environment.temporary_dir.value_or("/tmp");
   PV_TRY_ASSIGN(out.credential, choose_credential(options, std::move(environment)));
   return out;
 }

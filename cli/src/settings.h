@@ -14,7 +14,8 @@ namespace pagevault::cli {
 struct Settings {
   std::string repository;
   CredentialSource credential;
-  std::string cache_root;  ///< Empty: in memory.
+  std::string cache_root;     ///< Empty: in memory.
+  std::string temporary_dir;  ///< For large files that nobody else shall see.
   repo::Compression compression = repo::Compression::Auto;
 };
 
