@@ -17,8 +17,8 @@ import subprocess
 import sys
 import unittest
 
-from cli_e2e import (FATAL, INCOMPLETE, OK, SEED, USAGE, WRONG_KEY, Vault, random_bytes, read,
-                     write)
+from cli_e2e import (DAMAGE, FATAL, INCOMPLETE, OK, SEED, USAGE, WRONG_KEY, Vault, random_bytes,
+                     read, write)
 
 ROWS = 20_000
 
@@ -429,6 +429,258 @@ class Watching(Databases):
         self.run_it("-r", self.repo + "2", "--key-file", other, "init", key=False, repo=False)
         self.run_it("--key-file", other, "watch", self.path(), key=False, expect=WRONG_KEY)
 
+
+class Restores(Databases):
+    """Over a database that was in use, with what it left beside."""
+
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def leave_old_database(self):
+        """A database in WAL mode whose writer was killed: its last transactions are in the log."""
+        path = self.path()
+        crash = subprocess.run([sys.executable, "-c", KILLED_WITH_LOG, path], check=False)
+        self.assertEqual(crash.returncode, -signal.SIGKILL)
+        self.assertGreater(os.stat(path + "-wal").st_size, 0)
+        self.assertTrue(os.path.exists(path + "-shm"))
+
+    def snapshot_of_filled(self, mode="wal", rows=3000):
+        """The image in the snapshot; nobody has the database open any more."""
+        db = self.filled(rows=rows, mode=mode)
+        self.backup_databases(self.path())
+        image = self.expected()
+        db.close()
+        return image
+
+    def restore_in_place(self, *words, **options):
+        return self.summary("restore", f"latest:{self.source}", "--target", self.source, *words,
+                            **options)
+
+    def beside(self):
+        return sorted(n for n in os.listdir(self.source) if n != "app.db")
+
+    def expect_image(self, image):
+        self.assertEqual(self.beside(), [])
+        self.assertTrue(read(self.path()) == image)
+        with contextlib.closing(sqlite3.connect(self.path())) as db:
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(db.execute("SELECT count(*) FROM t").fetchone(), (3000,))
+
+    # covers F8.10
+    def test_an_old_log_is_not_applied_to_the_restored_database(self):
+        image = self.snapshot_of_filled()
+        for words in ([], ["--delta"], ["--overwrite", "if-changed"],
+                      ["--delta", "--overwrite", "if-changed"]):
+            with self.subTest(words=words):
+                self.leave_old_database()
+                self.restore_in_place(*words)
+                self.expect_image(image)
+
+    # covers F8.10
+    def test_a_hot_journal_is_not_rolled_back_into_the_restored_database(self):
+        image = self.snapshot_of_filled("delete")
+        for words in ([], ["--delta"]):
+            with self.subTest(words=words):
+                crash = subprocess.run([sys.executable, "-c", CRASHING_WRITER, self.path()],
+                                       check=False)
+                self.assertEqual(crash.returncode, -signal.SIGKILL)
+                self.assertEqual(self.beside(), ["app.db-journal"])
+                self.restore_in_place(*words)
+                self.expect_image(image)
+
+    # covers F8.11
+    def test_a_database_in_use_is_refused_and_its_users_notice_nothing(self):
+        image = self.snapshot_of_filled()
+        user = self.open()
+        user.execute("DELETE FROM t WHERE id > 10")
+        for words in ([], ["--delta"], ["--overwrite", "if-changed"]):
+            _, err = self.run_it("restore", f"latest:{self.source}", "--target", self.source,
+                                 *words, expect=FATAL)
+            self.assertIn(b"app.db: the database is in use; stop the application", err)
+            self.assertEqual(self.beside(), ["app.db-shm", "app.db-wal"])
+            self.assertEqual(user.execute("SELECT count(*) FROM t").fetchone(), (10,))
+            user.execute("UPDATE t SET body = body || 'x'")
+        kept = self.restore_in_place("--overwrite", "never")
+        self.assertEqual(kept["files_skipped"], 1)
+        user.close()
+        self.restore_in_place()
+        self.expect_image(image)
+
+    # covers F8.11
+    def test_a_transaction_with_a_rollback_journal_is_in_use_whether_it_reads_or_writes(self):
+        image = self.snapshot_of_filled("delete")
+        user = sqlite3.connect(self.path(), isolation_level=None)
+        self.addCleanup(user.close)
+        for begin in ("BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"):
+            user.execute(begin)
+            user.execute("SELECT count(*) FROM t").fetchone()
+            for words in ([], ["--delta"]):
+                _, err = self.run_it("restore", f"latest:{self.source}", "--target", self.source,
+                                     *words, expect=FATAL)
+                self.assertIn(b"in use", err)
+            user.execute("COMMIT")
+        user.close()
+        self.restore_in_place()
+        self.expect_image(image)
+
+    def test_never_keeps_a_database_and_writes_none_beside_an_old_log(self):
+        self.snapshot_of_filled()
+        self.leave_old_database()
+        before = {n: read(self.path(n)) for n in ["app.db", *self.beside()]}
+        self.restore_in_place("--overwrite", "never")
+        self.assertEqual({n: read(self.path(n)) for n in before}, before)
+        os.unlink(self.path())
+        _, err = self.run_it("restore", f"latest:{self.source}", "--target", self.source,
+                             "--overwrite", "never", expect=FATAL)
+        self.assertIn(b"log or journal", err)
+        self.assertFalse(os.path.exists(self.path()))
+
+    def test_delta_writes_only_what_differs(self):
+        image = self.snapshot_of_filled()
+        with contextlib.closing(sqlite3.connect(self.path(), isolation_level=None)) as db:
+            db.execute("UPDATE t SET body = 'changed' WHERE id = 1500")
+        done = self.restore_in_place("--delta", "--verify")
+        self.assertLess(done["bytes_written"], len(image) / 2)
+        self.assertEqual((done["databases_checked"], done["databases_unsound"]), (1, 0))
+        self.expect_image(image)
+
+    # covers F8.12
+    def test_verify_tells_of_damage_that_was_backed_up_and_restores_it_exactly(self):
+        self.snapshot_of_filled()
+        damage(self.path(), page=9)
+        damaged = read(self.path())
+        self.backup_databases(self.path())
+        target = os.path.join(self.work, "damaged")
+        words = ["restore", f"latest:{self.source}", "--target", target]
+        self.run_it(*words)
+        out, err = self.run_it(*words, "--verify", expect=DAMAGE)
+        self.assertIn(b"app.db: restored bytes are those of the snapshot (ids match), but SQLite "
+                      b"reports: ", err)
+        self.assertIn(b"sound: 0", out)
+        self.assertNotIn(b"pv-damaged", err)
+        self.assertTrue(read(os.path.join(target, "app.db")) == damaged)
+        self.assertEqual(os.listdir(target), ["app.db"])
+        self.run_it("restore", f"latest~1:{self.source}", "--target", target, "--verify")
+        done = self.summary(*words, "--verify", expect=DAMAGE)
+        self.assertEqual((done["databases_unsound"], done["damaged"], done["failed"]), (1, 0, 0))
+
+    # covers F8.12
+    def test_verify_tells_of_rows_that_refer_to_nothing(self):
+        with contextlib.closing(sqlite3.connect(self.path(), isolation_level=None)) as db:
+            db.execute("CREATE TABLE a(id INTEGER PRIMARY KEY)")
+            db.execute("CREATE TABLE b(a REFERENCES a(id))")
+            db.execute("INSERT INTO b VALUES(7)")
+        self.backup_databases(self.path())
+        _, err = self.run_it("restore", "latest", "--target", os.path.join(self.work, "out"),
+                             "--verify", expect=DAMAGE)
+        self.assertIn(b"refers to nothing in a", err)
+
+
+class Dumps(Databases):
+    def test_sql_makes_the_same_database_again(self):
+        self.init()
+        db = self.filled(rows=3000)
+        db.execute("PRAGMA user_version=7")
+        db.execute("CREATE INDEX by_body ON t(body)")
+        db.execute("INSERT INTO t VALUES(-1, x'00ff00'), (-2, NULL), (-3, 'it''s; ' || char(10))")
+        self.backup_databases(self.path())
+        db.execute("DELETE FROM t")
+        sql, _ = self.run_it("dump", "--sql", "latest", self.path())
+        copy = os.path.join(self.work, "new.db")
+        subprocess.run(["sqlite3", "-bail", copy], input=sql, check=True,
+                       stdout=subprocess.DEVNULL)
+        bytes_of, _ = self.run_it("dump", "latest", self.path())
+        saved = os.path.join(self.work, "saved.db")
+        write(saved, bytes_of)
+        with contextlib.closing(sqlite3.connect(copy)) as new, \
+                contextlib.closing(sqlite3.connect(saved)) as old:
+            self.assertEqual(list(new.iterdump()), list(old.iterdump()))
+            self.assertEqual(new.execute("SELECT count(*) FROM t").fetchone(), (3003,))
+            self.assertEqual(new.execute("PRAGMA user_version").fetchone(), (7,))
+
+    def test_large_databases_wait_in_the_temporary_folder_and_leave_nothing_there(self):
+        self.init()
+        db = self.open()
+        db.execute("CREATE TABLE t(x)")
+        db.execute("INSERT INTO t VALUES(zeroblob(70000000))")
+        self.backup_databases(self.path())
+        folder = os.path.join(self.work, "temporary")
+        _, err = self.run_it("dump", "--sql", "latest", self.path(), env={"TMPDIR": folder},
+                             expect=FATAL)
+        self.assertIn(folder.encode(), err)
+        os.mkdir(folder)
+        sql, _ = self.run_it("dump", "--sql", "latest", self.path(), env={"TMPDIR": folder})
+        self.assertGreater(len(sql), 140_000_000)
+        self.assertEqual(os.listdir(folder), [])
+
+    # covers F6.6
+    def test_what_is_no_database_gives_no_sql(self):
+        self.init()
+        write(self.path("notes"), b"plain text " * 1000)
+        self.backup()
+        out, err = self.run_it("dump", "--sql", "latest", self.path("notes"), expect=FATAL)
+        self.assertEqual(out, b"")
+        self.assertIn(b"notes", err)
+        self.run_it("dump", "--sql", "latest", self.source, expect=FATAL)
+
+
+class Listings(Databases):
+    def test_ls_and_snapshots_tell_pages_and_versions(self):
+        self.init()
+        db = self.filled(rows=3000)
+        db.execute("PRAGMA application_id=1234")
+        db.execute("PRAGMA user_version=7")
+        self.backup_databases(self.path())
+        db.execute("UPDATE t SET body = 'x' WHERE id = 5")
+        self.backup_databases(self.path())
+        pages, = db.execute("PRAGMA page_count").fetchone()
+        cookie, = db.execute("PRAGMA schema_version").fetchone()
+        found = self.document("ls", "latest", self.path())[0]["database"]
+        changed = found.pop("pages_changed")
+        self.assertIn(changed, range(1, 4))
+        self.assertEqual(found, {"stored_as_file": False, "page_size": 4096, "pages": pages,
+                                 "journal_mode": "wal", "schema_cookie": cookie,
+                                 "user_version": 7, "application_id": 1234})
+        out, _ = self.run_it("ls", "-l", "latest", self.path())
+        self.assertIn(f" ({pages} pages of 4096, {changed} changed, wal, schema {cookie}, "
+                      "user version 7, application id 0x000004d2)", out.decode())
+        first, second = (s["databases"] for s in self.document("snapshots"))
+        self.assertEqual(first, {"count": 1, "pages": pages})
+        self.assertEqual(second, {"count": 1, "pages": pages, "pages_changed": changed})
+        self.assertNotIn(b"Pages", self.run_it("snapshots")[0])
+        out, _ = self.run_it("snapshots", "-v")
+        self.assertIn(f"{pages} ({changed} changed)".encode(), out)
+
+    def test_files_are_listed_as_ever(self):
+        self.init()
+        write(self.path("plain"), b"text")
+        write(self.path("bad.db"), b"no database " * 100)
+        self.backup()
+        self.backup_databases(self.path("bad.db"), "--as-file")
+        self.assertNotIn("database", self.document("ls", "latest~1", self.path("plain"))[0])
+        found = self.document("ls", "latest", self.path("bad.db"))[0]
+        self.assertEqual(found["database"], {"stored_as_file": True})
+        files, databases = self.document("snapshots")
+        self.assertNotIn("databases", files)
+        self.assertEqual(databases["databases"]["count"], 0)
+
+
+def damage(path, page):
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+
+KILLED_WITH_LOG = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA journal_mode=wal")
+db.execute("PRAGMA wal_autocheckpoint=0")
+db.execute("UPDATE t SET body = 'old' WHERE id % 3 = 0")
+db.execute("CREATE TABLE IF NOT EXISTS old(x)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 WRITER = """
 import sqlite3, sys

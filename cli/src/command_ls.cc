@@ -80,7 +80,11 @@ const Command& ls_command() {
       .description =
           "Lists a folder of the snapshot (without PATH its top), one path a line. Characters a "
           "terminal would obey are written as \\n, \\x1b and the like, a backslash as two.",
-      .options = {{"long", 'l', Flag, {}, "with mode, owner, size in bytes and time"},
+      .options = {{"long",
+                   'l',
+                   Flag,
+                   {},
+                   "with mode, owner, size in bytes and time; of databases pages and versions"},
                   {"recursive", 'R', Flag, {}, "everything below, too"}},
       .examples = {{"pagevault ls latest /srv/app -l", "one folder, with details"},
                    {"pagevault ls -R 3f2a91c0 | grep '\\.db$'", "every path of a snapshot"}},

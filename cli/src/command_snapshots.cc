@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
+#include "database_totals.h"
 #include "entry_text.h"
 #include "escape.h"
 #include "human_numbers.h"
@@ -46,28 +48,95 @@ std::string escaped_list(const std::vector<std::string>& texts) {
   return fmt::format("{}", fmt::join(out, ", "));
 }
 
-void print_table(Console& console, const std::vector<repo::StoredSnapshot>& snapshots) {
+// Of the snapshots of databases; of the others, and where nobody asked, nothing.
+using Totals = std::map<SnapshotId, DatabaseTotals>;
+
+bool has_databases(const repo::StoredSnapshot& stored) {
+  return stored.snapshot.kind == repo::SnapshotKind::Sqlite;
+}
+
+std::string pages_text(const DatabaseTotals* totals) {
+  if (totals == nullptr) return "";
+  return totals->pages_changed ? fmt::format("{} ({} changed)", human_count(totals->pages),
+                                             human_count(*totals->pages_changed))
+                               : human_count(totals->pages);
+}
+
+const DatabaseTotals* find_totals(const Totals& totals, const SnapshotId& id) {
+  const auto found = totals.find(id);
+  return found == totals.end() ? nullptr : &found->second;
+}
+
+void print_table(Console& console, const std::vector<repo::StoredSnapshot>& snapshots,
+                 const Totals& totals) {
   using enum TableText::Align;
-  TableText table({{"ID"}, {"Time"}, {"Host"}, {"Tags"}, {"Kind"}, {"Size", Right}, {"Paths"}});
-  for (const auto& [id, snapshot] : snapshots) {
-    table.add({short_id(id), local_time(snapshot.committed_ns), escape_for_terminal(snapshot.host),
-               escaped_list(snapshot.tags),
-               fmt::format("{}{}", kind_name(snapshot.kind), snapshot.incomplete ? " (part)" : ""),
-               human_bytes(snapshot.stats.bytes_source), escaped_list(snapshot.paths)});
+  std::vector<TableText::Column> columns = {{"ID"},   {"Time"}, {"Host"},
+                                            {"Tags"}, {"Kind"}, {"Size", Right}};
+  if (!totals.empty()) columns.push_back({"Pages", Right});
+  columns.push_back({"Paths"});
+  TableText table(columns);
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    const repo::Snapshot& snapshot = stored.snapshot;
+    std::vector<std::string> cells = {
+        short_id(stored.id),
+        local_time(snapshot.committed_ns),
+        escape_for_terminal(snapshot.host),
+        escaped_list(snapshot.tags),
+        fmt::format("{}{}", kind_name(snapshot.kind), snapshot.incomplete ? " (part)" : ""),
+        human_bytes(snapshot.stats.bytes_source)};
+    if (!totals.empty()) cells.push_back(pages_text(find_totals(totals, stored.id)));
+    cells.push_back(escaped_list(snapshot.paths));
+    table.add(std::move(cells));
   }
   for (const std::string& line : table.lines()) console.line(line);
   console.line(human_plural(snapshots.size(), "snapshot"));
 }
 
-void print_json(Console& console, const std::vector<repo::StoredSnapshot>& snapshots) {
+void print_json(Console& console, const std::vector<repo::StoredSnapshot>& snapshots,
+                const Totals& totals) {
   JsonArray array(console);
-  for (const repo::StoredSnapshot& stored : snapshots) array.add(snapshot_json(stored));
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    Json document = snapshot_json(stored);
+    if (const DatabaseTotals* const found = find_totals(totals, stored.id)) {
+      Json& out = document["databases"];
+      out = {{"count", found->databases}, {"pages", found->pages}};
+      if (found->pages_changed) out["pages_changed"] = *found->pages_changed;
+    }
+    array.add(document);
+  }
   array.end();
+}
+
+struct TotalsRead {
+  Totals totals;
+  bool damaged = false;
+};
+
+// The snapshots alone do not say: their folders, and so the index, have to be read.
+Result<TotalsRead> read_totals(Invocation& invocation, std::unique_ptr<repo::Repository> repository,
+                               const std::vector<repo::StoredSnapshot>& snapshots) {
+  TotalsRead out;
+  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation, std::move(repository)));
+  PV_TRY(opened->refresh_index());
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    if (!has_databases(stored)) continue;
+    const auto totals = database_totals(*opened, stored.snapshot);
+    if (totals) {
+      out.totals.emplace(stored.id, *totals);
+    } else if (totals.error().code() == ErrorCode::Cancelled) {
+      return totals.error();
+    } else {
+      invocation.console.warn(
+          fmt::format("databases of {}: {}", short_id(stored.id), totals.error().message()));
+      out.damaged = true;
+    }
+  }
+  return out;
 }
 
 Outcome run_snapshots(Invocation& invocation) {
   PV_TRY_ASSIGN(const std::size_t count, wanted_count(invocation.options));
-  PV_TRY_ASSIGN(const auto repository, open_repository(invocation));
+  PV_TRY_ASSIGN(auto repository, open_repository(invocation));
   PV_TRY_ASSIGN(repo::SnapshotListing listing, list_snapshots(invocation, *repository));
   std::vector<repo::StoredSnapshot>& snapshots = listing.snapshots;
   std::erase_if(snapshots, [&](const repo::StoredSnapshot& stored) {
@@ -76,12 +145,18 @@ Outcome run_snapshots(Invocation& invocation) {
   if (snapshots.size() > count) {
     snapshots.erase(snapshots.begin(), snapshots.end() - static_cast<std::ptrdiff_t>(count));
   }
-  if (invocation.console.json()) {
-    print_json(invocation.console, snapshots);
-  } else {
-    print_table(invocation.console, snapshots);
+  const Console& console = invocation.console;
+  TotalsRead read;
+  if ((console.json() || console.verbosity() > 0) &&
+      std::ranges::any_of(snapshots, has_databases)) {
+    PV_TRY_ASSIGN(read, read_totals(invocation, std::move(repository), snapshots));
   }
-  return listing.damaged.empty() ? ExitCode::Ok : ExitCode::Damage;
+  if (console.json()) {
+    print_json(invocation.console, snapshots, read.totals);
+  } else {
+    print_table(invocation.console, snapshots, read.totals);
+  }
+  return listing.damaged.empty() && !read.damaged ? ExitCode::Ok : ExitCode::Damage;
 }
 
 }  // namespace
@@ -96,7 +171,9 @@ const Command& snapshots_command() {
       .description =
           "Oldest first. The first eight digits of an id name a snapshot for every command; so do "
           "`latest`, `latest~1` (the one before) and a time like 2026-11-20T12:00:00Z (the newest "
-          "at or before it). \"(part)\" marks snapshots some of whose sources could not be read.",
+          "at or before it). \"(part)\" marks snapshots some of whose sources could not be read. "
+          "With -v or --json snapshots of SQLite "
+          "databases also show pages, and how many changed since the parent where that is known.",
       .options = {{"host", 0, Value, "NAME", "only of this host"},
                   {"tag", 0, List, "TEXT", "only with this tag"},
                   {"path", 0, List, "PATH", "only of this path"},

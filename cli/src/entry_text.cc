@@ -45,6 +45,35 @@ std::string with_slash(const std::string& path) {
   return path.starts_with('/') ? path : "/" + path;
 }
 
+std::string_view journal_name(repo::SqliteJournal journal) {
+  return journal == repo::SqliteJournal::Wal ? "wal" : "rollback";
+}
+
+// " (30 pages of 4096, 2 changed, wal, schema 5, user version 1, application id 0x00000000)"
+std::string database_text(const repo::Entry& entry) {
+  const repo::DatabaseRecord& record = *entry.database;
+  if (record.stored_as_file) return " (stored as plain bytes)";
+  const std::string changed =
+      record.pages_changed ? fmt::format(", {} changed", *record.pages_changed) : "";
+  return fmt::format(" ({} pages of {}{}, {}, schema {}, user version {}, application id {:#010x})",
+                     record.page_count, entry.page_size, changed, journal_name(record.journal),
+                     record.schema_cookie, record.user_version, record.application_id);
+}
+
+Json database_json(const repo::Entry& entry) {
+  const repo::DatabaseRecord& record = *entry.database;
+  if (record.stored_as_file) return {{"stored_as_file", true}};
+  Json out = {{"stored_as_file", false},
+              {"page_size", entry.page_size},
+              {"pages", record.page_count},
+              {"journal_mode", journal_name(record.journal)},
+              {"schema_cookie", record.schema_cookie},
+              {"user_version", record.user_version},
+              {"application_id", record.application_id}};
+  if (record.pages_changed) out["pages_changed"] = *record.pages_changed;
+  return out;
+}
+
 }  // namespace
 
 std::string_view type_name(FileType type) {
@@ -87,6 +116,7 @@ std::string long_entry_text(const std::string& path, const repo::Entry& entry) {
   if (entry.info.type == FileType::Symlink) {
     out += " -> " + escape_for_terminal(entry.link_target);
   }
+  if (entry.database) out += database_text(entry);
   return out;
 }
 
@@ -102,6 +132,7 @@ Json entry_json(const std::string& path, const repo::Entry& entry) {
   if (entry.info.type == FileType::Regular) out["size"] = entry.info.size;
   out["mtime"] = rfc3339_time(entry.info.mtime_ns);
   if (entry.info.type == FileType::Symlink) put_name(out, "linktarget", entry.link_target);
+  if (entry.database) out["database"] = database_json(entry);
   if (entry.changed_while_read) out["changed_while_read"] = true;
   return out;
 }

@@ -58,6 +58,11 @@ Result<std::unique_ptr<repo::Repository>> open_repository(Invocation& invocation
 
 Result<OpenedWorkspace> open_workspace(Invocation& invocation) {
   PV_TRY_ASSIGN(auto repository, open_repository(invocation));
+  return open_workspace(invocation, std::move(repository));
+}
+
+Result<OpenedWorkspace> open_workspace(Invocation& invocation,
+                                       std::unique_ptr<repo::Repository> repository) {
   OpenedWorkspace out;
   PV_TRY_ASSIGN(out.workspace,
                 engine::Workspace::open(std::move(repository), invocation.settings.cache_root));

@@ -27,6 +27,9 @@ struct OpenedWorkspace {
   engine::Workspace* operator->() const { return workspace.get(); }
 };
 Result<OpenedWorkspace> open_workspace(Invocation& invocation);
+/// Of a repository that is open.
+Result<OpenedWorkspace> open_workspace(Invocation& invocation,
+                                       std::unique_ptr<repo::Repository> repository);
 
 /// All snapshots; warns of those that cannot be read.
 Result<repo::SnapshotListing> list_snapshots(Invocation& invocation,
