@@ -113,6 +113,13 @@ class DatabaseRestore : public ::testing::TestWithParam<bool> {
     EXPECT_FALSE(paired) << "new bytes, old log";
   }
 
+  /// Of a new file: whole, or still the old one; and that without its log only when the new one is
+  /// there, too.
+  void expect_old_or_new() {
+    if (GetParam() || has_new_bytes()) return;
+    EXPECT_TRUE(env.read_file(kTarget) == old);
+    if (!env.exists(kLog)) expect_new_bytes_kept();
+  }
   void expect_new_bytes_kept() {
     for (const std::string& path : env.list_files("/out")) {
       if (path.starts_with("/out/.pv-restore-") && env.read_file(path) == wanted) return;
@@ -142,6 +149,16 @@ TEST_P(DatabaseRestore, TakesAwayWhatLayBesideTheOldDatabase) {
   expect_restored();
 }
 
+TEST_P(DatabaseRestore, OnceDoneSurvivesAPowerLossWhereALogWasTakenAway) {  // covers F1.2
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    set_old_database();
+    must_restore(request());
+    env.power_loss(seed);
+    EXPECT_FALSE(has_leftovers());
+    EXPECT_TRUE(GetParam() || has_new_bytes()) << seed;
+  }
+}
+
 TEST_P(DatabaseRestore, TakesAwayALogWithoutADatabaseAndOneBesideEqualBytes) {
   env.remove(kTarget);
   must_restore(request());
@@ -153,18 +170,20 @@ TEST_P(DatabaseRestore, TakesAwayALogWithoutADatabaseAndOneBesideEqualBytes) {
 
 TEST_P(DatabaseRestore, NeverHasNewBytesBesideAnOldLogWhereverItEnds) {
   // covers F1.1, F1.2, F1.3, F8.10, I12
+  constexpr std::uint64_t kLosses = 8;  // For each call: a kill, and power losses of several seeds.
   const SimDisk disk = env.save();
   const std::uint64_t before = env.calls();
   must_restore(request());
   const std::uint64_t calls = env.calls() - before;
-  for (std::uint64_t k = 0; k < 4 * calls; ++k) {
-    SCOPED_TRACE(fmt::format("k={} of {}", k, 4 * calls));
+  for (std::uint64_t k = 0; k < kLosses * calls; ++k) {
+    SCOPED_TRACE(fmt::format("k={} of {}", k, kLosses * calls));
     env.load(disk);
     env.reseed(k);
-    env.crash_at_call(k / 4);
+    env.crash_at_call(k / kLosses);
     vault.restore(request(), recorder).ignore("killed on purpose");
-    k % 4 == 0 ? env.process_restart() : env.power_loss(k);
+    k % kLosses == 0 ? env.process_restart() : env.power_loss(k);
     expect_no_pairing();
+    expect_old_or_new();
     must_restore(request());
     expect_restored();
     if (HasFailure()) return;
@@ -185,8 +204,12 @@ TEST_P(DatabaseRestore, NeverHasNewBytesBesideAnOldLogAfterAnyKillAndALaterPower
     vault.restore(request(), recorder).ignore("killed on purpose");
     env.process_restart();
     must_restore(request());
-    env.power_loss(k);
-    expect_no_pairing();
+    const SimDisk restored = env.save();
+    for (std::uint64_t seed = 0; seed < 16; ++seed) {
+      env.load(restored);
+      env.power_loss(16 * k + seed);
+      expect_no_pairing();
+    }
     if (HasFailure()) return;
   }
 }

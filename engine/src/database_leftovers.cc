@@ -78,7 +78,7 @@ Status DatabaseLeftovers::remove(const std::shared_ptr<Dir>& dir, const std::str
   bool removed = false;
   for (const std::string_view end : kLeftovers) {
     const Status done = dir->remove_file(beside(name, end));
-    if (!done && done.error().code() != ErrorCode::NotFound) return done;
+    if (!done && done.error().code() != ErrorCode::NotFound) return done.error();
     if (done) removed = true;
   }
   if (!removed && synced_ == dir) return ok();

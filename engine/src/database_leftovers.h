@@ -6,7 +6,8 @@
 // leftovers away before the new content stands under the name. Order, where there are any:
 //
 //   a new file                              in place (`delta`)
-//   1 the new file is complete and synced
+//   1 the new file is complete, it and its
+//     temporary name are synced
 //   2 leftovers removed                     1 leftovers removed
 //   3 directory synced                      2 directory synced
 //   4 renamed to its name                   3 first page written

@@ -107,6 +107,8 @@ Status OutputFile::publish() {
     PV_TRY(check_database_unused(*place_.dir, name));
     PV_TRY_ASSIGN(beside, has_leftovers(*place_.dir, name));
   }
+  // Until the new content is there for good, what is removed might be all there is of the old.
+  if (beside && !is_in_place()) PV_TRY(place_.dir->sync());
   keep_ = beside;
   const Status named = take_name(name);
   if (!named && keep_ && !is_in_place()) {
