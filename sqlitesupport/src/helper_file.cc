@@ -45,8 +45,8 @@ bool register_inherited_file() {
 }  // namespace
 
 Result<const char*> inherited_file_vfs() {
-  static const bool registered = register_inherited_file();
-  if (registered) return kVfsName;
+  static const bool kRegistered = register_inherited_file();
+  if (kRegistered) return kVfsName;
   return Error(ErrorCode::Unsupported, "this SQLite opens files by name only");
 }
 
