@@ -191,6 +191,8 @@ TEST(Backup, FailsWithoutASnapshotWhenNoPathExists) {
   EXPECT_EQ(vault.snapshots()->size(), 0U);
 }
 
+constexpr std::int64_t kHourNs = 3600LL * 1'000'000'000;
+
 TEST(Backup, FindsAChangeThatTimesAndGateHide) {  // covers S10
   SimEnv env;
   env.write_file("/src/a.db", fake_database(300, 4096, 1));
@@ -203,6 +205,7 @@ TEST(Backup, FindsAChangeThatTimesAndGateHide) {  // covers S10
   SnapshotId last{};
   std::size_t warnings = 0;
   for (int round = 0; round < 30; ++round) {
+    env.advance_time(kHourNs);
     Recorder recorder;
     const auto report = vault.backup(vault.request({"/src"}), recorder);
     ASSERT_TRUE(report);
@@ -212,6 +215,30 @@ TEST(Backup, FindsAChangeThatTimesAndGateHide) {  // covers S10
   EXPECT_EQ(warnings, 1U);
   ASSERT_TRUE(vault.restore(last, "/src", "/out"));
   EXPECT_TRUE(env.read_file("/out/a.db") == changed);
+}
+
+TEST(Backup, AuditsOnceInAnHourHoweverOftenItRuns) {  // covers S10
+  SimEnv env;
+  env.write_file("/src/a.db", fake_database(300, 4096, 1));
+  env.advance_time(kHourNs);
+  Vault vault(env);
+  ASSERT_TRUE(vault.init());
+  ASSERT_TRUE(vault.backup({"/src"}));
+  std::uint64_t read_in_the_hour = 0;
+  for (int run = 0; run < 100; ++run) {
+    const auto report = vault.backup({"/src"});
+    ASSERT_TRUE(report);
+    read_in_the_hour += report->stats.bytes_read;
+  }
+  EXPECT_EQ(read_in_the_hour, 0U);
+  std::uint64_t read_in_thirty_hours = 0;
+  for (int hour = 0; hour < 30; ++hour) {
+    env.advance_time(kHourNs);
+    const auto report = vault.backup({"/src"});
+    ASSERT_TRUE(report);
+    read_in_thirty_hours += report->stats.bytes_read;
+  }
+  EXPECT_EQ(read_in_thirty_hours, 300U * 4096) << "each span once";
 }
 
 TEST(Backup, StoresAgainWhatALostPackHeld) {  // covers F5.4, F2.4
