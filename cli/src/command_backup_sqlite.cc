@@ -76,11 +76,9 @@ const Command& backup_sqlite_command() {
       .arguments_max = SIZE_MAX,
       .description =
           "Saves each database as one read transaction sees it, with what is in its write-ahead "
-          "log. "
-          "Nothing is written to it and no checkpoint is made. In WAL mode writers go on "
+          "log. Nothing is written to it and no checkpoint is made. In WAL mode writers go on "
           "undisturbed; with a rollback journal they wait while it is read. Only what changed "
-          "since "
-          "the last snapshot is stored, and only that is read where the log tells.\n"
+          "since the last snapshot is stored, and only that is read where the log tells.\n"
           "A database whose writer crashed must be opened by its application once before; what "
           "cannot be read is named, the rest is saved, and the exit code is 3.",
       .options = backup_sqlite_options(),

@@ -4,10 +4,10 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <memory>
 
+#include "pagevault/sqlitesupport/sidecar_files.h"
 #include "process_setup.h"
 #include "user_paths.h"
 
@@ -40,8 +40,8 @@ class Matches {
 }  // namespace
 
 bool is_beside_database(std::string_view path) {
-  constexpr std::array<std::string_view, 3> kEnds = {"-wal", "-shm", "-journal"};
-  return std::ranges::any_of(kEnds, [&](std::string_view end) { return path.ends_with(end); });
+  return std::ranges::any_of(sqlitesupport::kSidecarEnds,
+                             [&](std::string_view end) { return path.ends_with(end); });
 }
 
 Result<std::string> database_path(const std::string& word) {

@@ -11,6 +11,7 @@
 #include "database_source.h"
 #include "directory_writer.h"
 #include "file_mapper.h"
+#include "file_stat.h"
 #include "pagevault/base/crc32c.h"
 #include "pagevault/pgsupport/relation_files.h"
 #include "parent_choice.h"
@@ -34,19 +35,8 @@ constexpr std::int64_t kAuditIntervalNs = 3600LL * 1'000'000'000;
 constexpr unsigned kTogetherAttempts = 100;
 constexpr std::int64_t kProgressNs = 100'000'000;
 
-bool same_metadata(const FileInfo& a, const FileInfo& b) {
-  return a.type == b.type && a.size == b.size && a.mtime_ns == b.mtime_ns &&
-         a.ctime_ns == b.ctime_ns && a.inode == b.inode;
-}
-
 bool is_audit_due(const std::optional<repo::StoredSnapshot>& parent, std::int64_t now_ns) {
   return !parent || now_ns / kAuditIntervalNs != parent->snapshot.begun_ns / kAuditIntervalNs;
-}
-
-std::uint64_t bytes_in(const std::vector<ByteRange>& ranges) {
-  std::uint64_t out = 0;
-  for (const ByteRange& range : ranges) out += range.length;
-  return out;
 }
 
 bool is_racy(const FileInfo& info, std::int64_t now_ns) {
@@ -90,6 +80,13 @@ class BackupRun final : public WalkVisitor {
   void on_error(const std::string& path, const Error& error) override;
 
  private:
+  // What a dictionary may be made of: so much of this file.
+  struct Samples {
+    File& file;
+    std::uint64_t length;
+  };
+  using OpenSource = std::function<std::unique_ptr<BlockSource>()>;
+
   // Passes, in order.
   Status choose();
   Status survey();
@@ -107,6 +104,8 @@ class BackupRun final : public WalkVisitor {
   Status skip_source(const WalkItem& item, const Error& error);
   Result<MappingResult> read_database(WalkItem& item);
   Result<MappingResult> map_database(DatabaseSource& database, const WalkItem& item, bool all);
+  Result<MappingResult> map_bytes(MappingInput& input, const Samples& samples,
+                                  const OpenSource& open);
   Result<MappingResult> map_file(File& file, const WalkItem& item, bool trust);
   MappingInput mapping_input(const WalkItem& item, const FileInfo& info, bool trust) const;
   Result<std::vector<ByteRange>> ranges_to_read(File& file, const FileInfo& info,
@@ -404,21 +403,29 @@ void BackupRun::prepare_reading(std::uint64_t bytes) {
   arena_registered_ = true;
 }
 
-Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool trust) {
-  MappingInput input = mapping_input(item, item.entry.info, trust);
-  PV_TRY_ASSIGN(input.data, ranges_to_read(file, item.entry.info, input));
+// `open` makes the source of input.data, when there is a pool to read into.
+Result<MappingResult> BackupRun::map_bytes(MappingInput& input, const Samples& samples,
+                                           const OpenSource& open) {
   ChunkId earlier;
-  if (input.parent && item.entry.info.size >= DictionarySource::kFileBytesMin) {
+  if (input.parent && *input.length >= DictionarySource::kFileBytesMin) {
     MapReader map(workspace_.reader(), input.parent->map, input.parent->length);
     earlier = dictionary_of(workspace_.reader(), map);
   }
-  DictionarySource dictionaries(file, item.entry.info.size, input.parent.has_value(), earlier);
+  DictionarySource dictionaries(samples.file, samples.length, input.parent.has_value(), earlier);
   input.dictionaries = &dictionaries;
   prepare_reading(bytes_in(input.data));
-  FileBlockSource source(*queue_, *pool_, file, input.data);
-  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
+  const std::unique_ptr<BlockSource> source = open();
+  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(*source, input));
   report_.stats.bytes_read += mapped.bytes_read;
   return mapped;
+}
+
+Result<MappingResult> BackupRun::map_file(File& file, const WalkItem& item, bool trust) {
+  MappingInput input = mapping_input(item, item.entry.info, trust);
+  PV_TRY_ASSIGN(input.data, ranges_to_read(file, item.entry.info, input));
+  return map_bytes(input, {file, item.entry.info.size}, [&] {
+    return std::make_unique<FileBlockSource>(*queue_, *pool_, file, input.data);
+  });
 }
 
 Status BackupRun::store_file(WalkItem& item, bool trust) {
@@ -542,19 +549,11 @@ Result<MappingResult> BackupRun::map_database(DatabaseSource& database, const Wa
     input.changed = database.changed();
     PV_TRY_ASSIGN(input.data, mapper_->ranges_to_read(input));
   }
-  ChunkId earlier;
-  if (input.parent && length >= DictionarySource::kFileBytesMin) {
-    MapReader map(workspace_.reader(), input.parent->map, input.parent->length);
-    earlier = dictionary_of(workspace_.reader(), map);
-  }
-  DictionarySource dictionaries(database.file(), std::min(length, database.file_bytes()),
-                                input.parent.has_value(), earlier);
-  input.dictionaries = &dictionaries;
-  prepare_reading(bytes_in(input.data));
-  OverlaidBlockSource source(*queue_, *pool_, database.file(), input.data, database.overlay());
-  PV_TRY_ASSIGN(MappingResult mapped, mapper_->map(source, input));
-  report_.stats.bytes_read += mapped.bytes_read;
-  return mapped;
+  File& file = database.file();
+  return map_bytes(input, {file, std::min(length, database.file_bytes())}, [&] {
+    return std::make_unique<OverlaidBlockSource>(*queue_, *pool_, file, input.data,
+                                                 database.overlay());
+  });
 }
 
 Status BackupRun::read_stream() {

@@ -66,6 +66,12 @@ std::vector<ByteRange> ChangedPlaces::named_in_hole(std::uint64_t begin, std::ui
   return out;
 }
 
+std::uint64_t bytes_in(std::span<const ByteRange> ranges) {
+  std::uint64_t out = 0;
+  for (const ByteRange& range : ranges) out += range.length;
+  return out;
+}
+
 void add_range(std::vector<ByteRange>& ranges, std::uint64_t begin, std::uint64_t end) {
   if (begin >= end) return;
   if (ranges.empty() || end_of(ranges.back()) < begin) {

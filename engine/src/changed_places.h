@@ -47,6 +47,8 @@ class ChangedPlaces {
 std::vector<ByteRange> clip(std::span<const ByteRange> ranges, std::uint64_t begin,
                             std::uint64_t end);
 
+std::uint64_t bytes_in(std::span<const ByteRange> ranges);
+
 /// Adds [begin, end) to ascending ranges that do not touch, which stay so. It begins no earlier
 /// than the last of them.
 void add_range(std::vector<ByteRange>& ranges, std::uint64_t begin, std::uint64_t end);

@@ -1,7 +1,7 @@
 #include "database_leftovers.h"
 
-#include <array>
-#include <optional>
+#include "file_stat.h"
+#include "pagevault/sqlitesupport/sidecar_files.h"
 
 namespace pagevault::engine {
 
@@ -13,25 +13,13 @@ namespace {
 constexpr ByteRange kDatabaseLocks{0x40000000, 512};
 constexpr ByteRange kIndexLocks{120, 9};
 
-constexpr std::string_view kLog = "-wal";
-constexpr std::string_view kIndex = "-shm";
-constexpr std::string_view kJournal = "-journal";
-constexpr std::array kLeftovers = {kLog, kIndex, kJournal};
-
 std::string beside(const std::string& name, std::string_view end) {
   return name + std::string(end);
 }
 
-Result<std::optional<FileInfo>> info_of(Dir& dir, const std::string& name) {
-  const auto info = dir.stat(name);
-  if (info) return std::optional(*info);
-  if (info.error().code() == ErrorCode::NotFound) return std::optional<FileInfo>();
-  return info.error();
-}
-
 // A link is replaced, not followed: what it leads to may be in use. A fifo would not even open.
 Result<bool> is_locked(Dir& dir, const std::string& name, ByteRange locks) {
-  PV_TRY_ASSIGN(const auto info, info_of(dir, name));
+  PV_TRY_ASSIGN(const auto info, stat_if_there(dir, name));
   if (!info || info->type != FileType::Regular) return false;
   const auto file = dir.open_file(name, OpenMode::Read);
   if (!file && file.error().code() == ErrorCode::NotFound) return false;
@@ -51,7 +39,8 @@ bool times_cover_image(const repo::Entry& entry) {
 
 Status check_database_unused(Dir& dir, const std::string& name) {
   PV_TRY_ASSIGN(const bool database, is_locked(dir, name, kDatabaseLocks));
-  PV_TRY_ASSIGN(const bool index, is_locked(dir, beside(name, kIndex), kIndexLocks));
+  PV_TRY_ASSIGN(const bool index,
+                is_locked(dir, beside(name, sqlitesupport::kLogIndexEnd), kIndexLocks));
   if (!database && !index) return ok();
   return Error(ErrorCode::Locked, dir.path() + "/" + name +
                                       ": the database is in use; stop the application that has it "
@@ -59,16 +48,16 @@ Status check_database_unused(Dir& dir, const std::string& name) {
 }
 
 Result<bool> has_log_beside(Dir& dir, const std::string& name) {
-  for (const std::string_view end : {kLog, kJournal}) {
-    PV_TRY_ASSIGN(const auto info, info_of(dir, beside(name, end)));
+  for (const std::string_view end : {sqlitesupport::kLogEnd, sqlitesupport::kJournalEnd}) {
+    PV_TRY_ASSIGN(const auto info, stat_if_there(dir, beside(name, end)));
     if (info && info->size > 0) return true;
   }
   return false;
 }
 
 Result<bool> has_leftovers(Dir& dir, const std::string& name) {
-  for (const std::string_view end : kLeftovers) {
-    PV_TRY_ASSIGN(const auto info, info_of(dir, beside(name, end)));
+  for (const std::string_view end : sqlitesupport::kSidecarEnds) {
+    PV_TRY_ASSIGN(const auto info, stat_if_there(dir, beside(name, end)));
     if (info) return true;
   }
   return false;
@@ -76,7 +65,7 @@ Result<bool> has_leftovers(Dir& dir, const std::string& name) {
 
 Status DatabaseLeftovers::remove(const std::shared_ptr<Dir>& dir, const std::string& name) {
   bool removed = false;
-  for (const std::string_view end : kLeftovers) {
+  for (const std::string_view end : sqlitesupport::kSidecarEnds) {
     const Status done = dir->remove_file(beside(name, end));
     if (!done && done.error().code() != ErrorCode::NotFound) return done.error();
     if (done) removed = true;

@@ -1,7 +1,10 @@
 #include "database_source.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "changed_places.h"
+#include "file_stat.h"
+#include "pagevault/sqlitesupport/sidecar_files.h"
 
 namespace pagevault::engine {
 
@@ -19,12 +22,6 @@ repo::WalPosition recorded(const sqlitesupport::WalPosition& position) {
           .frames = position.frames,
           .checksum1 = position.checksum[0],
           .checksum2 = position.checksum[1]};
-}
-
-// The same file, and nobody wrote to it. The sizes are those of images.
-bool is_untouched(const FileInfo& before, const FileInfo& now) {
-  return before.inode == now.inode && before.mtime_ns == now.mtime_ns &&
-         before.ctime_ns == now.ctime_ns && before.size == now.size;
 }
 
 std::optional<sqlitesupport::WalPosition> position_in(const repo::Entry* entry) {
@@ -49,7 +46,7 @@ Status DatabaseSource::open_files(Dir& dir, const std::string& name) {
   PV_TRY_ASSIGN(info_, file_->info());
   file_bytes_ = info_.size;
   if (!state().wal) return ok();
-  auto wal = dir.open_file(name + "-wal", OpenMode::Read);
+  auto wal = dir.open_file(name + std::string(sqlitesupport::kLogEnd), OpenMode::Read);
   const bool needed = state().wal->frames > 0 && !state().wal_is_in_file;
   if (wal) {
     wal_ = std::move(wal).value();
@@ -92,7 +89,7 @@ std::optional<std::vector<ByteRange>> DatabaseSource::compare(const repo::Entry&
   const bool file_alone = lies_in_file() && !since;
   const bool unchanged = file_alone && before.change_counter == state().change_counter &&
                          before.page_count == state().page_count && !parent.racy &&
-                         is_untouched(parent.info, info_);
+                         same_metadata(parent.info, info_);
   if (unchanged) return std::vector<ByteRange>{};
   return std::nullopt;
 }
@@ -109,8 +106,7 @@ repo::DatabaseRecord DatabaseSource::record() const {
   out.application_id = seen.application_id;
   if (seen.wal) out.wal = recorded(*seen.wal);
   if (changed_) {
-    out.pages_changed = 0;
-    for (const ByteRange& range : *changed_) *out.pages_changed += range.length / page_size();
+    out.pages_changed = bytes_in(*changed_) / page_size();
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #include "database_stamp.h"
 
+#include "file_stat.h"
+#include "pagevault/sqlitesupport/sidecar_files.h"
 #include "time_step.h"
 
 namespace pagevault::engine {
@@ -11,13 +13,6 @@ constexpr std::size_t kLogIndexHeaderBytes = 48;  // One copy; what follows chan
 FileStamp stamp_of(const FileInfo& info) {
   return {
       .inode = info.inode, .size = info.size, .mtime_ns = info.mtime_ns, .ctime_ns = info.ctime_ns};
-}
-
-Result<std::optional<FileInfo>> info_of(Dir& dir, const std::string& name) {
-  auto info = dir.stat(name);
-  if (info) return std::optional(std::move(info).value());
-  if (info.error().code() == ErrorCode::NotFound) return std::optional<FileInfo>();
-  return info.error();
 }
 
 // Best effort: who may not read it sees a commit that takes long at the next write.
@@ -39,15 +34,15 @@ Result<DatabaseStamp> look_at_database(Env& env, const std::string& path) {
   auto dir = env.open_dir(slash == 0 ? "/" : path.substr(0, slash));
   if (!dir && dir.error().code() == ErrorCode::NotFound) return out;
   if (!dir) return dir.error();
-  PV_TRY_ASSIGN(const auto file, info_of(**dir, name));
+  PV_TRY_ASSIGN(const auto file, stat_if_there(**dir, name));
   if (!file) return out;
   out.file = stamp_of(*file);
   out.step_ns = time_step_ns(*file);
-  PV_TRY_ASSIGN(const auto log, info_of(**dir, name + "-wal"));
+  PV_TRY_ASSIGN(const auto log, stat_if_there(**dir, name + std::string(sqlitesupport::kLogEnd)));
   // Readers make an empty one when there is none: no difference.
   if (!log || log->size == 0) return out;
   out.log = stamp_of(*log);
-  out.log_index = header_of_log_index(**dir, name + "-shm");
+  out.log_index = header_of_log_index(**dir, name + std::string(sqlitesupport::kLogIndexEnd));
   return out;
 }
 
