@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "pagevault/base/bytes.h"
@@ -25,6 +27,22 @@ inline constexpr std::uint32_t kBlockSizeDefault = 8192;
 /// without leading zeros, above 0 and fit 32 bits.
 /// Source: PostgreSQL, src/common/relpath.c and src/backend/storage/file/reinit.c.
 bool is_relation_file(std::string_view path);
+
+inline constexpr std::uint32_t kDefaultTablespace = 1663;
+inline constexpr std::uint32_t kGlobalTablespace = 1664;
+
+/// What a relation file's path says.
+struct RelationFile {
+  std::uint32_t tablespace = kDefaultTablespace;
+  std::uint32_t database = 0;  ///< 0 in `global`.
+  std::uint32_t relation = 0;  ///< Its file number.
+  std::uint32_t fork = 0;      ///< 0 main, 1 free space map, 2 visibility map, 3 init.
+  std::uint32_t segment = 0;
+  bool temporary = false;
+};
+
+/// Nothing unless is_relation_file(path).
+std::optional<RelationFile> parse_relation_file(std::string_view path);
 
 /// The block size in bytes (a power of two, 1024..32768) that the content of kControlFile states.
 ///

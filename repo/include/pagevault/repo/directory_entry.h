@@ -25,6 +25,8 @@ struct Entry {
   std::string link_target;
   std::vector<Xattr> xattrs;
   std::optional<DatabaseRecord> database;  ///< Files that are one.
+  /// Of all the file's bytes; in snapshots of PostgreSQL clusters, whose manifests need it.
+  std::optional<std::uint32_t> crc32c;
 };
 
 /// True when `name` may stand in a directory: one component, 1..255 bytes, not "." or "..".

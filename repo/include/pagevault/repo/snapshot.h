@@ -10,6 +10,7 @@
 #include "pagevault/base/digest.h"
 #include "pagevault/repo/file_map.h"
 #include "pagevault/repo/key_set.h"
+#include "pagevault/repo/postgres_record.h"
 
 namespace pagevault::repo {
 
@@ -50,7 +51,8 @@ struct Snapshot {
   std::uint64_t audit_round = 0;
   SnapshotStats stats;
   std::string program;
-  bool incomplete = false;  ///< Some sources could not be read (exit code 3).
+  bool incomplete = false;                 ///< Some sources could not be read (exit code 3).
+  std::optional<PostgresRecord> postgres;  ///< SnapshotKind::Postgres.
 };
 
 struct SealedSnapshot {
