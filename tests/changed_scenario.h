@@ -86,7 +86,8 @@ class ChangedScenario {
         engine::MapReader parent(workspace->reader(), input.parent->map, input.parent->length);
         earlier = engine::dictionary_of(workspace->reader(), parent);
       }
-      engine::DictionarySource dictionaries(*file, info.size, input.parent.has_value(), earlier);
+      engine::DictionarySource dictionaries(file.get(), info.size, input.parent.has_value(),
+                                            earlier);
       input.dictionaries = &dictionaries;
       PV_TRY_ASSIGN(input.data, mapper.ranges_to_read(input));
       std::unique_ptr<engine::BlockSource> source;

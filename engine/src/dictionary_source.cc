@@ -53,9 +53,9 @@ Bytes sample_dictionary(File& file, std::uint64_t size) {
   return out;
 }
 
-DictionarySource::DictionarySource(File& file, std::uint64_t size, bool has_earlier,
+DictionarySource::DictionarySource(File* file, std::uint64_t size, bool has_earlier,
                                    const ChunkId& earlier)
-    : file_(&file), size_(size), has_earlier_(has_earlier) {
+    : file_(file), size_(size), has_earlier_(has_earlier) {
   if (!earlier.is_zero()) current_ = std::make_shared<repo::SourceDictionary>(earlier);
 }
 
@@ -70,7 +70,7 @@ std::shared_ptr<repo::SourceDictionary> DictionarySource::for_chunk(bool has_pre
   if (!current_ && !has_predecessor) bytes_without_ += bytes;
   if (wants_fresh()) {
     was_sampled_ = true;
-    Bytes fresh = sample_dictionary(*file_, size_);
+    Bytes fresh = file_ == nullptr ? Bytes() : sample_dictionary(*file_, size_);
     if (!fresh.empty()) current_ = std::make_shared<repo::SourceDictionary>(std::move(fresh));
   }
   return current_;

@@ -27,8 +27,8 @@ class DictionarySource {
   static constexpr std::uint64_t kFileBytesMin = 64 * kMiB;
 
   /// `earlier`: of an earlier version of the file, or zero. `has_earlier`: there is an earlier
-  /// version. `file` outlives it.
-  DictionarySource(File& file, std::uint64_t size, bool has_earlier, const ChunkId& earlier);
+  /// version. `file` outlives it; null: no fresh one can be made.
+  DictionarySource(File* file, std::uint64_t size, bool has_earlier, const ChunkId& earlier);
 
   /// What a chunk of `bytes` is to be encoded with; null: nothing. Only files from 64 MiB on get
   /// one. It is replaced by a fresh one when it no longer pays, once.
