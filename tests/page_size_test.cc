@@ -2,6 +2,7 @@
 
 #include "pagevault/sqlitesupport/page_size.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -135,6 +136,25 @@ TEST(RelationFile, IsNothingElseInADataDirectory) {
                                       "other/1/1259"}) {
     EXPECT_FALSE(is_relation_file(path)) << path;
   }
+}
+
+std::string parsed(std::string_view path) {
+  const auto file = pgsupport::parse_relation_file(path);
+  if (!file) return "nothing";
+  return fmt::format("{}/{}/{} fork {} segment {}{}", file->tablespace, file->database,
+                     file->relation, file->fork, file->segment, file->temporary ? " temp" : "");
+}
+
+TEST(RelationFile, SaysByItsPathWhatItHolds) {
+  EXPECT_EQ(parsed("base/5/16384"), "1663/5/16384 fork 0 segment 0");
+  EXPECT_EQ(parsed("base/5/16384_fsm.1"), "1663/5/16384 fork 1 segment 1");
+  EXPECT_EQ(parsed("base/5/16384_vm.12"), "1663/5/16384 fork 2 segment 12");
+  EXPECT_EQ(parsed("base/5/16384_init"), "1663/5/16384 fork 3 segment 0");
+  EXPECT_EQ(parsed("base/5/t3_16384.7"), "1663/5/16384 fork 0 segment 7 temp");
+  EXPECT_EQ(parsed("global/1262"), "1664/0/1262 fork 0 segment 0");
+  EXPECT_EQ(parsed("pg_tblspc/16390/PG_17_202406281/5/t0_16391_vm.4"),
+            "16390/5/16391 fork 2 segment 4 temp");
+  EXPECT_EQ(parsed("global/pg_control"), "nothing");
 }
 
 TEST(PgControl, OfRealServersStatesTheirBlockSize) {

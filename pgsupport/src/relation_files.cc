@@ -18,8 +18,7 @@ constexpr std::array<std::string_view, 3> kForkSuffixes = {"_fsm", "_vm", "_init
 
 // Takes a number without sign or leading zeros off the front of `text`; false when there is none or
 // it does not fit 32 bits.
-bool take_number(std::string_view& text, std::uint32_t lowest) {
-  std::uint32_t value = 0;
+bool take_number(std::string_view& text, std::uint32_t lowest, std::uint32_t& value) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || value < lowest) return false;
@@ -28,25 +27,30 @@ bool take_number(std::string_view& text, std::uint32_t lowest) {
   return true;
 }
 
-bool is_oid(std::string_view text) { return take_number(text, 1) && text.empty(); }
+bool take_oid(std::string_view text, std::uint32_t& oid) {
+  return take_number(text, 1, oid) && text.empty();
+}
 
 // `[t<backend>_]<relfilenode>[_fsm|_vm|_init][.<segment>]`
-bool is_relation_name(std::string_view name) {
+bool take_relation_name(std::string_view name, RelationFile& out) {
   if (name.starts_with('t')) {  // Backend numbers start at 0 since PostgreSQL 17.
+    std::uint32_t backend = 0;
     name.remove_prefix(1);
-    if (!take_number(name, 0) || !name.starts_with('_')) return false;
+    if (!take_number(name, 0, backend) || !name.starts_with('_')) return false;
     name.remove_prefix(1);
+    out.temporary = true;
   }
-  if (!take_number(name, 1)) return false;
-  for (const std::string_view suffix : kForkSuffixes) {
-    if (name.starts_with(suffix)) {
-      name.remove_prefix(suffix.size());
-      break;
-    }
+  if (!take_number(name, 1, out.relation)) return false;
+  for (std::uint32_t fork = 1; fork <= kForkSuffixes.size(); ++fork) {
+    const std::string_view suffix = kForkSuffixes[fork - 1];
+    if (!name.starts_with(suffix)) continue;
+    name.remove_prefix(suffix.size());
+    out.fork = fork;
+    break;
   }
   if (!name.starts_with('.')) return name.empty();
   name.remove_prefix(1);
-  return take_number(name, 1) && name.empty();
+  return take_number(name, 1, out.segment) && name.empty();
 }
 
 // The part up to the next '/', which is taken off with it; all of it when there is none.
@@ -80,17 +84,23 @@ Error corrupt(std::string_view problem) {
 
 }  // namespace
 
-bool is_relation_file(std::string_view path) {
+bool is_relation_file(std::string_view path) { return parse_relation_file(path).has_value(); }
+
+std::optional<RelationFile> parse_relation_file(std::string_view path) {
+  RelationFile out;
   const std::string_view top = take_component(path);
-  if (top == "pg_tblspc") {
-    if (!is_oid(take_component(path))) return false;
+  if (top == "global") {
+    out.tablespace = kGlobalTablespace;
+  } else if (top == "pg_tblspc") {
+    if (!take_oid(take_component(path), out.tablespace)) return std::nullopt;
     const std::string_view version = take_component(path);
-    if (!version.starts_with("PG_") || version.size() == 3) return false;
-  } else if (top != "base" && top != "global") {
-    return false;
+    if (!version.starts_with("PG_") || version.size() == 3) return std::nullopt;
+  } else if (top != "base") {
+    return std::nullopt;
   }
-  if (top != "global" && !is_oid(take_component(path))) return false;
-  return is_relation_name(path);
+  if (top != "global" && !take_oid(take_component(path), out.database)) return std::nullopt;
+  if (!take_relation_name(path, out)) return std::nullopt;
+  return out;
 }
 
 Result<std::uint32_t> block_size_from_control(ByteView pg_control) {
