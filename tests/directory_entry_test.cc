@@ -199,6 +199,18 @@ TEST(Directory, HasTheDatabaseRecordsOfTheFormatDocument) {
   EXPECT_EQ(stream_of(*entries), golden);
 }
 
+TEST(Directory, HasTheChecksumsOfTheFormatDocument) {
+  const Bytes golden = golden_bytes("file_map/v1/directory_checksum.txt");
+  const auto entries = parse(golden);
+  ASSERT_TRUE(entries) << entries.error().message();
+  ASSERT_EQ(entries->size(), 2U);
+  EXPECT_EQ((*entries)[0].crc32c, 0xe3069283U);
+  EXPECT_FALSE((*entries)[0].database);
+  EXPECT_EQ((*entries)[1].crc32c, 0U);
+  EXPECT_TRUE((*entries)[1].database);
+  EXPECT_EQ(stream_of(*entries), golden);
+}
+
 TEST(Directory, MayBeEmptyButNotWithoutAVersion) {
   EXPECT_TRUE(parse(stream_of({})));
   DirectoryStreamParser parser;
@@ -455,6 +467,33 @@ TEST(Directory, RefusesADatabaseRecordOfALink) {
   stream.pop_back();  // Its empty extension.
   append(stream, extension.view());
   expect_corrupt(stream, "link");
+}
+
+// covers F6.1, F6.3
+TEST(Directory, OnlyFilesHaveAChecksumAndItHasFourBytes) {
+  const auto extension_of = [](ByteView checksum) {
+    FieldWriter fields;
+    fields.add(0x0013, checksum);
+    Encoder out;
+    out.str(fields.take());
+    return out.take();
+  };
+  Bytes tail(4);
+  for (const std::size_t size : {0U, 3U, 5U, 100'000U}) {
+    Bytes bad = tail;
+    append(bad, extension_of(Bytes(size)));
+    expect_corrupt(stream_with_tail(bad), "checksum of another length");
+  }
+  append(tail, extension_of(Bytes(4, std::byte{7})));
+  EXPECT_EQ(parse(stream_with_tail(tail))->front().crc32c, 0x07070707U);
+
+  Entry link = link_to("x");
+  Bytes stream = stream_of({link});
+  stream.pop_back();  // Its empty extension.
+  append(stream, extension_of(Bytes(4)));
+  expect_corrupt(stream, "link");
+  link.crc32c = 7;
+  EXPECT_FALSE(check_entry(link));
 }
 
 // covers F5.2

@@ -112,6 +112,9 @@ class RandomSamples {
     entry.changed_while_read = coin();
     fill_content(entry);
     if (entry.info.type == FileType::Regular && coin()) entry.database = database();
+    if (entry.info.type == FileType::Regular && coin()) {
+      entry.crc32c = static_cast<std::uint32_t>(number(32));
+    }
     for (std::uint64_t i = below(4); i > 0; --i) entry.xattrs.push_back({text(1, 9), text(0, 40)});
     const auto by_name = [](const Xattr& a, const Xattr& b) { return a.name < b.name; };
     const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name; };

@@ -8,6 +8,7 @@
 #include "file_map_samples.h"
 #include "golden_bytes.h"
 #include "key_samples.h"
+#include "postgres_record_samples.h"
 
 namespace pagevault::repo {
 
@@ -89,6 +90,7 @@ void expect_equal(const Snapshot& a, const Snapshot& b) {
   EXPECT_EQ(a.stats, b.stats);
   EXPECT_EQ(a.program, b.program);
   EXPECT_EQ(a.incomplete, b.incomplete);
+  EXPECT_EQ(a.postgres, b.postgres);
 }
 
 Snapshot random_snapshot(RandomSamples& random) {
@@ -110,6 +112,9 @@ Snapshot random_snapshot(RandomSamples& random) {
   snapshot.stats.bytes_source = random.number(64);
   snapshot.program = random.text(0, 20);
   snapshot.incomplete = random.coin();
+  if (snapshot.kind == SnapshotKind::Postgres) {
+    snapshot.postgres = random_postgres_record(random);
+  }
   return snapshot;
 }
 
@@ -205,6 +210,43 @@ TEST(Snapshot, ValuesThatMeanNothingAreRefused) {
     EXPECT_EQ(verdict_of([&](Snapshot& s) { s.kind = static_cast<SnapshotKind>(kind); }),
               ErrorCode::Unsupported);
   }
+}
+
+/// `fields` with 0x0010 after 0x000f, the last field of the sample that comes before it.
+Bytes with_postgres_record(ByteView fields, ByteView record) {
+  const Bytes before = {std::byte{0x0f}, std::byte{0}, std::byte{1}, std::byte{0},
+                        std::byte{0},    std::byte{0}, std::byte{1}};
+  const auto at = std::search(fields.begin(), fields.end(), before.begin(), before.end());
+  EXPECT_NE(at, fields.end());
+  const auto split = static_cast<std::size_t>(at - fields.begin()) + before.size();
+  Encoder out;
+  out.raw(fields.first(split));
+  out.u16(0x0010);
+  out.u32(static_cast<std::uint32_t>(record.size()));
+  out.raw(record);
+  out.raw(fields.subspan(split));
+  return out.take();
+}
+
+TEST(Snapshot, OfPostgresHasItsRecordAndNoOtherKindHasOne) {
+  Snapshot snapshot = sample();
+  snapshot.kind = SnapshotKind::Postgres;
+  snapshot.postgres = golden_postgres_record();
+  const SealedSnapshot sealed = encode_snapshot(golden_keys(), kRepository, snapshot);
+  const auto again = decode(sealed);
+  ASSERT_TRUE(again) << again.error().message();
+  expect_equal(*again, snapshot);
+
+  const Bytes record = golden_bytes("objects/v1/postgres_record.txt");
+  const Bytes sqlite = fields_of(encode_snapshot(golden_keys(), kRepository, sample()).body);
+  EXPECT_EQ(verdict(decode(signed_body(with_postgres_record(sqlite, record)))), ErrorCode::Corrupt);
+  const auto at = static_cast<std::ptrdiff_t>(to_hex(sqlite).find("018001000000") / 2 + 6);
+  Bytes fields = sqlite;
+  *(fields.begin() + at) = std::byte{3};
+  EXPECT_EQ(verdict(decode(signed_body(fields))), ErrorCode::Corrupt);
+  EXPECT_EQ(to_hex(with_postgres_record(fields, record)), to_hex(fields_of(sealed.body)));
+  EXPECT_EQ(verdict(decode(signed_body(with_postgres_record(fields, ByteView(record).first(30))))),
+            ErrorCode::Corrupt);
 }
 
 TEST(Snapshot, DamagedFieldsUnderAGoodSignatureNeverCrash) {

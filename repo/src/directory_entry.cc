@@ -20,6 +20,7 @@ constexpr std::size_t kXattrsMax = 1024;
 constexpr std::size_t kXattrBytesMax = 64 * kKiB;
 constexpr int kPageLog2Min = 9;
 constexpr int kPageLog2Max = 16;
+constexpr std::uint16_t kCrc32cTag = 0x0013;  // Of the extension; 0x0010..0x0012: database record.
 
 bool holds_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
@@ -73,6 +74,7 @@ void encode_xattrs(Encoder& out, const std::vector<Xattr>& xattrs) {
 void encode_extension(Encoder& out, const Entry& entry) {
   FieldWriter fields;
   if (entry.database) add_database_record(fields, *entry.database);
+  if (entry.crc32c) fields.add_u32(kCrc32cTag, *entry.crc32c);
   out.str(fields.take());
 }
 
@@ -130,6 +132,9 @@ Status check_fields(const Entry& entry) {
   if (entry.database) {
     if (info.type != FileType::Regular) return refused(entry, "a database that is no file");
     PV_TRY(check_database_record(*entry.database));
+  }
+  if (entry.crc32c && info.type != FileType::Regular) {
+    return refused(entry, "a checksum of what is no file");
   }
   return check_xattrs(entry);
 }
@@ -234,6 +239,9 @@ Status decode_extension(Decoder& in, Entry& entry) {
   if (entry.database && entry.info.type != FileType::Regular) {
     return in.corrupt("a database that is no file");
   }
+  if (!fields.has(kCrc32cTag)) return ok();
+  if (entry.info.type != FileType::Regular) return in.corrupt("a checksum of what is no file");
+  PV_TRY_ASSIGN(entry.crc32c, fields.u32(kCrc32cTag));
   return ok();
 }
 

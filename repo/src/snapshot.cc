@@ -17,6 +17,7 @@ enum Tag : std::uint16_t {
   kStatistics = 0x000d,
   kProgram = 0x000e,
   kIncomplete = 0x000f,
+  kPostgres = 0x0010,
   kKind = 0x8001,
   kBegun = 0x8002,
   kCommitted = 0x8003,
@@ -151,11 +152,13 @@ Result<SnapshotKind> decode_kind(const FieldReader& fields) {
 
 Bytes encode_fields(const Snapshot& snapshot) {
   PV_CHECK(ascending_and_distinct(snapshot.tags));
+  PV_CHECK(snapshot.postgres.has_value() == (snapshot.kind == SnapshotKind::Postgres));
   FieldWriter out;
   out.add_u64(kAuditRound, snapshot.audit_round);
   out.add(kStatistics, encode_statistics(snapshot.stats));
   out.add_text(kProgram, snapshot.program);
   if (snapshot.incomplete) out.add_u8(kIncomplete, 1);
+  if (snapshot.postgres) out.add(kPostgres, encode_postgres_record(*snapshot.postgres));
   out.add_u8(kKind, static_cast<std::uint8_t>(snapshot.kind));
   out.add_i64(kBegun, snapshot.begun_ns);
   out.add_i64(kCommitted, snapshot.committed_ns);
@@ -200,6 +203,16 @@ Status decode_optional(const FieldReader& fields, Snapshot& snapshot) {
   return ok();
 }
 
+Status decode_postgres(const FieldReader& fields, Snapshot& snapshot) {
+  const bool expected = snapshot.kind == SnapshotKind::Postgres;
+  if (fields.has(kPostgres) != expected) {
+    return corrupt(expected ? "of PostgreSQL, without its record" : "a record of another kind");
+  }
+  if (!expected) return ok();
+  PV_TRY_ASSIGN(snapshot.postgres, decode_postgres_record(fields.optional(kPostgres)));
+  return ok();
+}
+
 Result<Snapshot> decode_fields(ByteView bytes) {
   PV_TRY_ASSIGN(const FieldReader fields, FieldReader::parse(bytes, "snapshot"));
   PV_TRY(fields.require_known(kKnown));
@@ -210,6 +223,7 @@ Result<Snapshot> decode_fields(ByteView bytes) {
   PV_TRY(decode_chain(fields, snapshot));
   PV_TRY_ASSIGN(snapshot.session.bytes, fields.array<SessionId::kBytes>(kSession));
   PV_TRY(decode_optional(fields, snapshot));
+  PV_TRY(decode_postgres(fields, snapshot));
   return snapshot;
 }
 

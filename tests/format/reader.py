@@ -588,7 +588,8 @@ class Snapshot:
             0x8008: lambda c: Map(c, c.varint(1, FILE_MAX), METADATA), 0x8009: Cursor.rest,
             0x800A: lambda c: (c.take(16), c.u64(), c.id()), 0x800B: Cursor.id,
             0x000C: Cursor.u64, 0x000D: lambda c: [c.u64() for _ in range(12)],
-            0x000E: Cursor.str, 0x000F: Cursor.u8}), what)
+            0x000E: Cursor.str, 0x000F: Cursor.u8,
+            0x0010: lambda c: PostgresRecord(c.rest(), what)}), what)
 
     def read(self, fields, what):
         require(fields[0x8001] in Snapshot.KINDS, f"{what}: unknown kind {fields[0x8001]}")
@@ -601,6 +602,61 @@ class Snapshot:
         _, sequence, before = fields[0x800A]
         require(sequence >= 1 and (sequence == 1) == (before == ZERO_ID), f"{what}: sequence")
         require(fields[0x000F] in (None, 0, 1), f"{what}: completeness")
+        self.postgres = fields[0x0010]
+        require((self.kind == "postgres") == (self.postgres is not None), f"{what}: record")
+
+
+class PostgresRecord:
+    """Section 3, "PostgreSQL record"."""
+
+    RECORD_MAX, RANGES_MAX, TABLESPACES_MAX, DOUBTS_MAX = 16 * MIB, 1_024, 65_536, 4_096
+    PATH_MAX = 1_023
+
+    def __init__(self, data, what):
+        what += ", PostgreSQL record"
+        require(len(data) <= PostgresRecord.RECORD_MAX, f"{what}: is too long")
+        fields = parse_fields(data, what, {
+            0x0008: Cursor.u64, 0x0009: self.read_doubts, 0x8001: Cursor.u64,
+            0x8002: lambda c: [c.u32() for _ in range(3)],
+            0x8003: lambda c: [c.u32() for _ in range(3)], 0x8004: Cursor.u8,
+            0x8005: lambda c: (c.u32(), c.u64(), c.u64()), 0x8006: self.read_ranges,
+            0x8007: self.read_tablespaces})
+        self.blocks_changed, doubts = fields[0x0008], fields[0x0009]
+        self.doubts, self.doubts_more = doubts or ([], 0)
+        self.system, self.versions, self.geometry = fields[0x8001], fields[0x8002], fields[0x8003]
+        self.flags, self.position = fields[0x8004], fields[0x8005]
+        require(self.flags < 32, f"{what}: unknown flags {self.flags}")
+        self.ranges, self.tablespaces = fields[0x8006], fields[0x8007]
+
+    @staticmethod
+    def read_path(cursor, low=0):
+        path = cursor.str(PostgresRecord.PATH_MAX)
+        cursor.require(len(path) >= low and b"\0" not in path, "bad path")
+        return path
+
+    @staticmethod
+    def read_doubts(cursor):
+        doubts = [(cursor.one_of(cursor.u8(), (1, 2, 3), "doubt"),
+                   PostgresRecord.read_path(cursor, 1), cursor.varint())
+                  for _ in range(cursor.varint(0, PostgresRecord.DOUBTS_MAX))]
+        return doubts, cursor.u64()
+
+    @staticmethod
+    def read_ranges(cursor):
+        ranges = [(cursor.u32(), cursor.u64(), cursor.u64())
+                  for _ in range(cursor.varint(0, PostgresRecord.RANGES_MAX))]
+        timelines = [timeline for timeline, _, _ in ranges]
+        cursor.require(timelines == sorted(set(timelines), reverse=True), "timelines ascend")
+        cursor.require(all(start <= end for _, start, end in ranges), "a range is backwards")
+        return ranges
+
+    @staticmethod
+    def read_tablespaces(cursor):
+        tablespaces = [(cursor.u32(), PostgresRecord.read_path(cursor))
+                       for _ in range(cursor.varint(0, PostgresRecord.TABLESPACES_MAX))]
+        oids = [oid for oid, _ in tablespaces]
+        cursor.require(oids == sorted(set(oids)), "tablespaces are not ascending")
+        return tablespaces
 
 
 def check_session(body, what):
@@ -811,8 +867,9 @@ class Entry:
     def read_extension(self, cursor):
         fields = parse_fields(cursor.str(ENTRY_MAX), "extension", {
             0x0010: Entry.read_sqlite, 0x0011: lambda c: [c.u32() for _ in range(5)],
-            0x0012: Cursor.u64})
-        self.database, self.wal, self.pages_changed = fields.values()
+            0x0012: Cursor.u64, 0x0013: Cursor.u32})
+        self.database, self.wal, self.pages_changed, self.crc32c = fields.values()
+        cursor.require(self.crc32c is None or self.type == Entry.FILE, "checksum of no file")
         if self.database:
             cursor.require(self.type == Entry.FILE, "a database that is no file")
             cursor.require(not self.wal or self.database[0] == 2, "position without a WAL")
@@ -1017,15 +1074,19 @@ class Restore:
 
     def __init__(self, repository, target):
         self.repository, self.target, self.linked = repository, os.fsencode(target), {}
+        self.left_out = set()
 
     def run(self, snapshot):
         os.mkdir(self.target)
+        if snapshot.postgres:
+            self.left_out.add(os.path.join(self.target, b"backup_manifest.original"))
         self.directory(snapshot.root, self.target, 0)
 
     def directory(self, directory, path, depth):
         require(depth <= DEPTH_MAX, "directories are too deep")
         for entry in read_directory(self.repository, directory, os.fsdecode(path)):
-            self.entry(entry, os.path.join(path, entry.name), depth)
+            if os.path.join(path, entry.name) not in self.left_out:
+                self.entry(entry, os.path.join(path, entry.name), depth)
 
     def entry(self, entry, path, depth):
         same = (entry.device, entry.inode)

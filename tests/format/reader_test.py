@@ -141,6 +141,28 @@ class GoldenFiles(unittest.TestCase):
         self.assertIsNone(plain.wal)
 
 
+    def test_checksums_of_files_are_read(self):
+        cursor = reader.Cursor(self.golden("file_map/v1/directory_checksum.txt"), "directory")
+        self.assertEqual(cursor.u8(), 1)
+        first, second = reader.Entry(cursor), reader.Entry(cursor)
+        cursor.end()
+        self.assertEqual(first.crc32c, reader.crc32c(b"123456789"))
+        self.assertEqual((second.crc32c, second.database[0]), (0, 1))
+
+    def test_postgres_records_are_read(self):
+        record = reader.PostgresRecord(self.golden("objects/v1/postgres_record.txt"), "golden")
+        self.assertEqual((record.system, record.blocks_changed), (0x0102030405060708, 44))
+        self.assertEqual(record.versions, [17, 170_005, 798_677])
+        self.assertEqual(record.geometry, [8_192, 131_072, 16 * reader.MIB])
+        self.assertEqual(record.flags, 1 | 4 | 16)
+        self.assertEqual(record.position, (2, 0x500000028, 0x600000000))
+        self.assertEqual(record.ranges, [(2, 0x500800000, 0x600000000),
+                                         (1, 0x500000028, 0x500800000)])
+        self.assertEqual(record.tablespaces, [(16_394, b""), (16_395, b"/srv/fast")])
+        self.assertEqual(record.doubts, [(1, b"base/5/16384", 3), (2, b"global/1260", 0)])
+        self.assertEqual(record.doubts_more, 1)
+
+
 class Strictness(unittest.TestCase):
     """What the page says must be refused, and no checksum or seal catches."""
 
@@ -189,6 +211,53 @@ class Strictness(unittest.TestCase):
                     (wal_mode, field(0x0011, bytes(19))), (wal_mode, field(0x0012, bytes(9)))):
             self.refused(entry, *bad)
         self.refused(lambda: entry(rollback, kind=4))
+
+    def test_checksums_have_four_bytes_and_are_of_files(self):
+        def entry(value, kind=1):
+            extension = struct.pack("<HI", 0x0013, len(value)) + value
+            content = b"\0\0\0" if kind == 1 else b""
+            made = hand_made.HandMade.entry(b"f", kind, 0o600, content, extension)
+            return reader.Entry(reader.Cursor(made, "entry"))
+
+        self.assertEqual(entry(b"\1\0\0\0").crc32c, 1)
+        for bad in (b"", bytes(3), bytes(5)):
+            self.refused(entry, bad)
+        self.refused(entry, bytes(4), 4)
+
+    def test_postgres_records_are_whole_ordered_and_within_their_limits(self):
+        varint, string = hand_made.varint, hand_made.string
+
+        def record(**changed):
+            values = {"x8001": bytes(8), "x8002": bytes(12), "x8003": bytes(12), "x8004": b"\0",
+                      "x8005": bytes(20), "x8006": b"\0", "x8007": b"\0"}
+            values = {k: v for k, v in (values | changed).items() if v is not None}
+            return reader.PostgresRecord(hand_made.fields(**values), "record")
+
+        def wal_range(timeline, start=0, end=0):
+            return struct.pack("<IQQ", timeline, start, end)
+
+        def tablespace(oid, location=b""):
+            return struct.pack("<I", oid) + string(location)
+
+        def doubt(kind=1, path=b"p"):
+            return b"\1" + bytes([kind]) + string(path) + b"\0" + bytes(8)
+
+        def spaces(count):
+            return varint(count) + b"".join(tablespace(oid) for oid in range(count))
+
+        for good in ({}, {"x8006": b"\2" + wal_range(2) + wal_range(1)}, {"x0009": doubt()},
+                     {"x8007": spaces(65_536)}, {"x8004": b"\x1f"}, {"x7000": b"later"},
+                     {"x8007": b"\1" + tablespace(1, b"l" * 1_023)}):
+            record(**good)
+        for bad in ({"x8001": None}, {"x8002": bytes(11)}, {"x8004": b"\x20"}, {"x8005": bytes(21)},
+                    {"x8006": b"\2" + wal_range(1) + wal_range(2)}, {"x8006": b"\0\0"},
+                    {"x8006": b"\2" + wal_range(1) * 2}, {"x8006": b"\1" + wal_range(1, 2, 1)},
+                    {"x8007": b"\2" + tablespace(1) * 2}, {"x8007": spaces(65_537)},
+                    {"x8007": b"\1" + tablespace(1, b"l" * 1_024)},
+                    {"x8007": b"\1" + tablespace(1, b"a\0b")}, {"x8008": b""}, {"x0008": bytes(7)},
+                    {"x0009": doubt(kind=0)}, {"x0009": doubt(kind=4)}, {"x0009": doubt(path=b"")},
+                    {"x0009": doubt(path=b"p" * 1_024)}, {"x0009": doubt()[:-1]}):
+            self.refused(lambda bad=bad: record(**bad))
 
     def test_maps_fit_their_length(self):
         node = hand_made.ZERO_ID

@@ -52,7 +52,7 @@ struct Snapshot {
   SnapshotStats stats;
   std::string program;
   bool incomplete = false;                 ///< Some sources could not be read (exit code 3).
-  std::optional<PostgresRecord> postgres;  ///< SnapshotKind::Postgres.
+  std::optional<PostgresRecord> postgres;  ///< Of SnapshotKind::Postgres, and only of it.
 };
 
 struct SealedSnapshot {
@@ -60,8 +60,9 @@ struct SealedSnapshot {
   Bytes body;
 };
 
-/// Body with signature, and the id that follows from it. Tags are ascending and distinct (checked:
-/// our bug otherwise).
+/// Body with signature, and the id that follows from it. Tags are ascending and distinct, and there
+/// is a PostgreSQL record that the format can hold where the kind wants one (checked: our bug
+/// otherwise).
 SealedSnapshot encode_snapshot(const KeySet& keys, const RepositoryId& repository,
                                const Snapshot& snapshot);
 
