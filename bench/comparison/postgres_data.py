@@ -106,13 +106,18 @@ def _time(number):
     return time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(rows.START + 7 * number))
 
 
+def document_lines(names):
+    """Rows of the table documents, as COPY takes them."""
+    maker = rows.Rows(random.Random(SEED), random.Random(SEED), names["customers"])
+    for number in range(1, names["documents"] + 1):
+        note = ". ".join(maker.phrase() for _ in range(2 + maker.rng.getrandbits(3)))
+        yield f"{number}\t{maker.customer()}\t{_time(number)}\t{maker.event_body()}\t{note}\n"
+
+
 def _load_documents(server, names):
     server.sql(CREATE_TABLE)
-    maker = rows.Rows(random.Random(SEED), random.Random(SEED), names["customers"])
     with tempfile.TemporaryFile("w+", encoding="ascii", dir=server.folder) as file:
-        for number in range(1, names["documents"] + 1):
-            note = ". ".join(maker.phrase() for _ in range(2 + maker.rng.getrandbits(3)))
-            file.write(f"{number}\t{maker.customer()}\t{_time(number)}\t{maker.event_body()}\t{note}\n")
+        file.writelines(document_lines(names))
         file.seek(0)
         server.sql("COPY documents FROM STDIN", given=file)
 

@@ -1,10 +1,14 @@
 """What a restored data directory must do: verify, start, hold the rows, have sound indexes."""
 
+import time
+
 from postgres import basebackup
 from postgres.cluster import Cluster
+from postgres.installation import Failed
 
-# No archive to ask: recovery ends where the WAL in the directory ends, and start() waits for that.
-RECOVERY = {"restore_command": "false", "archive_mode": "off", "hot_standby": "off"}
+# No archive to ask: recovery ends where the WAL in the directory ends.
+RECOVERY = {"restore_command": "false", "archive_mode": "off"}
+RECOVERY_SECONDS = 60
 
 
 def started(like, folder, name, **settings):
@@ -15,7 +19,17 @@ def started(like, folder, name, **settings):
     cluster.settings.pop("summarize_wal", None)
     cluster.settings.update(RECOVERY, **settings)
     cluster.start()
+    _wait_for_end_of_recovery(cluster)
     return cluster
+
+
+def _wait_for_end_of_recovery(cluster):
+    """With recovery.signal a server answers while it still recovers."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while cluster.value("SELECT pg_is_in_recovery()") == "t":
+        if time.monotonic() > deadline:
+            raise Failed(f"{cluster.name} still recovers after {RECOVERY_SECONDS} s:\n{cluster.log_tail()}")
+        time.sleep(0.02)
 
 
 def row_differences(found, expected, ignore=()):

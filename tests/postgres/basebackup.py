@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 
 
 def label(folder):
@@ -65,6 +66,59 @@ def combine(cluster, older, newer, folder):
     return folder
 
 
+def _archives(folder):
+    """name -> path, of the archives a backup in tar format consists of."""
+    return {name.split(".tar")[0]: os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if ".tar" in name}
+
+
+def unpack(archives, folder):
+    """The plain form of a backup in tar format: a folder of archives, or one archive.
+
+    As pg_basebackup would have made it, but for tablespace_map.
+    """
+    found = _archives(archives) if os.path.isdir(archives) else {"base": archives}
+    os.makedirs(folder, mode=0o700)
+    _extract(found.pop("base"), folder)
+    if os.path.isdir(archives) and os.path.exists(os.path.join(archives, "backup_manifest")):
+        shutil.copy2(os.path.join(archives, "backup_manifest"), folder)
+    if "pg_wal" in found:
+        _extract(found.pop("pg_wal"), os.path.join(folder, "pg_wal"))
+    for oid, archive in found.items():
+        place = tablespace_folder(folder, oid)
+        if _is_mapped(folder, oid):
+            os.symlink(place, os.path.join(folder, "pg_tblspc", oid))
+        else:
+            place = os.path.join(folder, "pg_tblspc", oid)
+        _extract(archive, place)
+    return folder
+
+
+def _extract(archive, folder):
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    subprocess.run(["tar", "-xpf", archive, "--numeric-owner", "-C", folder], check=True)
+
+
+def _is_mapped(folder, oid):
+    try:
+        with open(os.path.join(folder, "tablespace_map"), encoding="utf-8") as file:
+            return any(line.startswith(f"{oid} ") for line in file)
+    except FileNotFoundError:
+        return False
+
+
+def copy(folder, target):
+    """A data directory and its tablespaces, with links to the copies."""
+    shutil.copytree(folder, target, symlinks=True)
+    for oid, place in links(target).items():
+        copied = tablespace_folder(target, oid)
+        shutil.copytree(place, copied, symlinks=True)
+        link = os.path.join(target, "pg_tblspc", oid)
+        os.unlink(link)
+        os.symlink(copied, link)
+    return target
+
+
 def verify(cluster, folder):
     cluster.run("pg_verifybackup", "-q", folder)
 
@@ -77,31 +131,33 @@ def remove(folder):
 class Chain:
     """Backups of one cluster, each relative to the one before, and what the newest one combines to.
 
-    `state` is the oracle: full, then pg_combinebackup of state and increment, pair by pair.
+    `given` is the newest backup as pg_basebackup made it, `newest` its plain form. `state` is the
+    oracle: full, then pg_combinebackup of state and increment, pair by pair.
     """
 
     def __init__(self, cluster, folder):
         self.cluster = cluster
         self.folder = folder
         self.count = 0
-        self.newest = None
-        self.state = None
+        self.given = self.newest = self.state = None
         cluster.folder(os.path.relpath(folder, cluster.scratch))
 
-    def take(self, cluster=None, full=False, options=()):
+    def _place(self, kind):
+        return os.path.join(self.folder, f"{kind}-{self.count}")
+
+    def take(self, cluster=None, full=False, tar=False, options=()):
         """Takes the next backup, of another server of the same history when one is given."""
         cluster = cluster or self.cluster
-        newest = os.path.join(self.folder, f"backup-{self.count}")
-        take(cluster, newest, None if full else self.newest, options=options)
-        if self.newest is None or full:
-            state = newest
+        old = {self.given, self.newest, self.state} - {None}
+        self.given = take(cluster, self._place("backup"), None if full else self.newest, tar=tar,
+                          options=options)
+        self.newest = unpack(self.given, self._place("unpacked")) if tar else self.given
+        cluster.installation.own(self.newest)
+        if full or self.state is None:
+            self.state = self.newest
         else:
-            state = combine(cluster, self.state, newest, os.path.join(self.folder, f"state-{self.count}"))
-        self._remove_old()
-        self.newest, self.state = newest, state
+            self.state = combine(cluster, self.state, self.newest, self._place("state"))
+        for path in old:
+            remove(path)
         self.count += 1
-        return newest
-
-    def _remove_old(self):
-        for old in {self.newest, self.state} - {None}:
-            remove(old)
+        return self.given

@@ -10,7 +10,7 @@ SETTINGS = {
     "autovacuum": "off", "checkpoint_timeout": "1h", "max_wal_size": "4GB", "bgwriter_lru_maxpages": "0",
     "fsync": "off", "listen_addresses": "''", "shared_buffers": "32MB", "max_wal_senders": "10",
     "wal_level": "replica", "hot_standby": "on", "log_min_messages": "warning",
-    "max_prepared_transactions": "4",
+    "max_prepared_transactions": "4", "allow_in_place_tablespaces": "on",
 }
 # text per relation: name, rows, one hash over the sorted hashes of the rows.
 HASH_QUERY = r"""
@@ -33,7 +33,7 @@ class Cluster:
         self.name = name
         self.data = data or os.path.join(scratch, name)
         self.socket = os.path.join(scratch, f"{name}.socket")
-        self.log = os.path.join(scratch, f"{name}.log")
+        self.log = os.path.join(self.socket, "log")
         self.settings = dict(SETTINGS)
         if installation.version >= 17:
             self.settings["summarize_wal"] = "on"
@@ -45,7 +45,7 @@ class Cluster:
     def folder(self, name):
         """A folder below scratch that is the server's, for tablespaces and backups."""
         path = os.path.join(self.scratch, name)
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(path, mode=0o700, exist_ok=True)
         os.chown(path, self.installation.uid, self.installation.gid)
         return path
 
@@ -59,9 +59,6 @@ class Cluster:
     def start(self, wait=True, **settings):
         """Settings given here hold for this start alone."""
         self.folder(f"{self.name}.socket")
-        if not os.path.exists(self.log):
-            self.folder(f"{self.name}.log.d")  # Owned by the server, unlike scratch.
-            self.log = os.path.join(self.scratch, f"{self.name}.log.d", "log")
         words = " ".join(f"-c {name}={value}" for name, value in {**self.settings, **settings}.items())
         try:
             self.run("pg_ctl", "-D", self.data, "-w" if wait else "-W", "-s", "-t", "120", "-l", self.log,

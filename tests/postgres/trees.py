@@ -1,5 +1,6 @@
 """Two data directories compared, page by page."""
 
+import hashlib
 import os
 import stat
 
@@ -58,3 +59,15 @@ def differences(ours, theirs, ignore=(MANIFEST,)):
                 found.append(f"{path}: {what}")
     ignored = [f"{path}:" for path in ignore]
     return [line for line in found if not line.startswith(tuple(ignored))]
+
+
+def digests(root, ignore=(MANIFEST,)):
+    """Path -> mode and hash, to compare with a state that is no longer there."""
+    found = {}
+    for path, info in entries(root).items():
+        digest = None
+        if stat.S_ISREG(info.st_mode) and path not in ignore:
+            with open(os.path.join(root, path), "rb") as file:
+                digest = hashlib.file_digest(file, "blake2b").hexdigest()
+        found[path] = (info.st_mode, digest)
+    return {path: found[path] for path in found.keys() - set(ignore)}

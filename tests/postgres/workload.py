@@ -6,6 +6,8 @@ before it did.
 
 import random
 
+from postgres import failover
+
 ROWS_MAX = 6000  # In one table: a workload stays below a hundred megabytes.
 TABLES_MAX = 12
 
@@ -37,10 +39,12 @@ WEIGHTS = {
 
 
 class Workload:
-    """Acts on `cluster`, which may be replaced by a promoted standby of it."""
+    """Acts on `cluster`, until fail_over() on that and then on a promoted standby of it."""
 
     def __init__(self, cluster, seed):
         self.cluster = cluster
+        self.clusters = [cluster]
+        self.followed = False  # By a standby on the same machine.
         self.rng = random.Random(seed)
         self.count = 0  # Names and contents: no two actions use the same number.
         self.done = []
@@ -57,6 +61,21 @@ class Workload:
         """So many actions; returns their names."""
         names = self.rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()), k=actions)
         return [self.act(name) for name in names]
+
+    def fail_over(self, state, actions):
+        """To a standby made from the combined backup `state`, after so many actions on the primary."""
+        follower = failover.standby(self.cluster, state, f"standby-{self.count}")
+        self.clusters.append(follower)
+        self.followed = True
+        names = self.step(actions)
+        failover.take_over(self.cluster, follower)
+        self.followed = False
+        self.cluster = follower
+        return [*names, "fail over"]
+
+    def stop(self):
+        for cluster in self.clusters:
+            cluster.stop("immediate")
 
     def act(self, name):
         self.count += 1
@@ -261,7 +280,9 @@ class Workload:
     def _create_tablespace(self):
         if len(self._tablespaces()) >= 3:
             return
-        place = self.cluster.folder(f"space {self.count}")
+        # A standby would use the primary's place.
+        in_place = self.followed or self.rng.random() < 0.3
+        place = "" if in_place else self.cluster.folder(f"space {self.count}")
         self.cluster.psql(f"CREATE TABLESPACE space{self.count} LOCATION '{place}'")
 
     def _move_table(self):
