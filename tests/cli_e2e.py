@@ -36,7 +36,7 @@ def random_bytes(count, seed):
 def write(path, content):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
+        file.write(content if isinstance(content, (bytes, bytearray)) else content.encode())
 
 
 def read(path):
