@@ -7,7 +7,6 @@ What a snapshot must be is what pg_combinebackup makes of the same base backups,
 page; and a restored one passes pg_verifybackup, starts, has the rows of the source and sound indexes.
 """
 
-import json
 import os
 import re
 import shutil
@@ -18,7 +17,6 @@ import unittest
 
 from cli_e2e import DAMAGE, FATAL, INCOMPLETE, OK, read, write
 from postgres import acceptance, basebackup, failover, trees
-from postgres.installation import Failed
 from postgres_vault import PostgresVault
 
 WRONG_PARENT = 21
@@ -642,8 +640,9 @@ class ServerDefects(Clusters):
             folders.append(basebackup.copy(chain.newest, self.place(f"kept-{len(folders)}")))
         for folder in folders:
             self.installation.own(folder)
-        cluster.run("pg_combinebackup", "-o", self.place("in-one-go"), *folders)
-        self.assertNotEqual(self.lost_rows(cluster, self.place("in-one-go")), [],
+        in_one_go = cluster.folder("in-one-go")
+        cluster.run("pg_combinebackup", "-o", in_one_go, *folders)
+        self.assertNotEqual(self.lost_rows(cluster, in_one_go), [],
                             "pg_combinebackup of a whole chain is right by now")
         self.accept(cluster)
 
@@ -788,7 +787,6 @@ class Restores(Clusters):
         target = self.place("target")
         self.run_it("restore", "latest", "--target", target)
         self.assertTrue(os.path.exists(f"{target}/recovery.signal"))
-        basebackup.verify
         self.installation.own(target)
         restored = acceptance.started(cluster, target, "restored")
         self.clusters.append(restored)
