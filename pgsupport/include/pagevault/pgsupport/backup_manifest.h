@@ -38,11 +38,12 @@ inline constexpr std::uint64_t kManifestBytesMax = std::uint64_t{1} << 30;
 /// Unsupported (version).
 Result<BackupManifest> parse_backup_manifest(ByteView text);
 
-/// Writes a version 2 manifest piece by piece, in the server's layout.
+/// Writes a manifest piece by piece, in the server's layout: of version 2, or 1 without a system
+/// identifier.
 class ManifestWriter {
  public:
   using Sink = std::function<Status(ByteView)>;
-  ManifestWriter(std::uint64_t system_identifier, Sink sink);
+  ManifestWriter(std::optional<std::uint64_t> system_identifier, Sink sink);
   ~ManifestWriter();
   ManifestWriter(const ManifestWriter&) = delete;
   ManifestWriter& operator=(const ManifestWriter&) = delete;
