@@ -7,6 +7,7 @@ What a snapshot must be is what pg_combinebackup makes of the same base backups,
 page; and a restored one passes pg_verifybackup, starts, has the rows of the source and sound indexes.
 """
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import unittest
 
 from cli_e2e import DAMAGE, FATAL, INCOMPLETE, OK, read, write
 from postgres import acceptance, basebackup, failover, trees
+from postgres.installation import Failed
 from postgres_vault import PostgresVault
 
 WRONG_PARENT = 21
@@ -640,9 +642,8 @@ class ServerDefects(Clusters):
             folders.append(basebackup.copy(chain.newest, self.place(f"kept-{len(folders)}")))
         for folder in folders:
             self.installation.own(folder)
-        in_one_go = cluster.folder("in-one-go")
-        cluster.run("pg_combinebackup", "-o", in_one_go, *folders)
-        self.assertNotEqual(self.lost_rows(cluster, in_one_go), [],
+        cluster.run("pg_combinebackup", "-o", self.place("in-one-go"), *folders)
+        self.assertNotEqual(self.lost_rows(cluster, self.place("in-one-go")), [],
                             "pg_combinebackup of a whole chain is right by now")
         self.accept(cluster)
 
@@ -787,6 +788,7 @@ class Restores(Clusters):
         target = self.place("target")
         self.run_it("restore", "latest", "--target", target)
         self.assertTrue(os.path.exists(f"{target}/recovery.signal"))
+        basebackup.verify
         self.installation.own(target)
         restored = acceptance.started(cluster, target, "restored")
         self.clusters.append(restored)

@@ -22,6 +22,8 @@ std::string_view to_string(ErrorCode code) {
       return "NoSpace";
     case ErrorCode::Locked:
       return "Locked";
+    case ErrorCode::WrongParent:
+      return "WrongParent";
     case ErrorCode::Unsupported:
       return "Unsupported";
     case ErrorCode::Cancelled:

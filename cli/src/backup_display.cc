@@ -35,6 +35,40 @@ class BackupDisplay final : public engine::BackupObserver {
   ProgressLine line_;
 };
 
+Json cluster_json(const engine::ClusterReport& cluster) {
+  return {{"system_identifier", fmt::format("{}", cluster.system_identifier)},
+          {"timeline", cluster.timeline},
+          {"start_lsn", cluster.start_lsn},
+          {"end_lsn", cluster.end_lsn},
+          {"incremental", cluster.incremental},
+          {"why_full", cluster.why_full},
+          {"blocks_changed", cluster.blocks_changed},
+          {"files_taken_over", cluster.files_taken_over},
+          {"files_refetched", cluster.files_refetched},
+          {"repository_bytes_read", cluster.bytes_of_parent},
+          {"wal_included", cluster.wal_included},
+          {"doubts", cluster.doubts}};
+}
+
+void print_cluster(Console& console, const engine::ClusterReport& cluster) {
+  console.summary(fmt::format("PostgreSQL system {}, timeline {}, WAL {} to {}{}",
+                              cluster.system_identifier, cluster.timeline, cluster.start_lsn,
+                              cluster.end_lsn.empty() ? "?" : cluster.end_lsn,
+                              cluster.wal_included ? "" : ", not all of it included"));
+  if (cluster.incremental) {
+    console.summary(fmt::format("incremental: {} changed, {} as before; {} read of the repository",
+                                human_plural(cluster.blocks_changed, "block"),
+                                human_plural(cluster.files_taken_over, "file"),
+                                human_bytes(cluster.bytes_of_parent)));
+  } else if (!cluster.why_full.empty()) {
+    console.summary(fmt::format("full backup: {}", cluster.why_full));
+  }
+  if (cluster.files_refetched > 0) {
+    console.summary(fmt::format("fetched whole, as they were truncated: {}",
+                                human_plural(cluster.files_refetched, "file")));
+  }
+}
+
 Json summary_json(const engine::BackupReport& report, std::int64_t elapsed_ns) {
   const repo::SnapshotStats& stats = report.stats;
   Json out = {{"message_type", "summary"},
@@ -54,6 +88,7 @@ Json summary_json(const engine::BackupReport& report, std::int64_t elapsed_ns) {
               {"errors", stats.errors},
               {"incomplete", report.incomplete},
               {"total_duration", static_cast<double>(elapsed_ns) / 1e9}};
+  if (report.cluster) out["postgres"] = cluster_json(*report.cluster);
   if (report.snapshot) out["snapshot_id"] = report.snapshot->hex();
   if (report.parent) out["parent"] = report.parent->hex();
   return out;
@@ -63,6 +98,7 @@ void print_summary(Console& console, const engine::BackupReport& report, std::in
   const repo::SnapshotStats& stats = report.stats;
   console.summary(report.parent ? fmt::format("parent snapshot {}", short_id(*report.parent))
                                 : std::string("no parent snapshot: everything is read"));
+  if (report.cluster) print_cluster(console, *report.cluster);
   console.summary(fmt::format("files: {} new, {} changed, {} unmodified",
                               human_count(stats.files_new), human_count(stats.files_changed),
                               human_count(stats.files_unmodified)));

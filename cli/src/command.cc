@@ -4,13 +4,16 @@ namespace pagevault::cli {
 
 const std::vector<const Command*>& all_commands() {
   static const std::vector<const Command*> kCommands = {
-      &init_command(),         &backup_files_command(), &backup_sqlite_command(),
-      &backup_stdin_command(), &watch_command(),        &snapshots_command(),
-      &ls_command(),           &find_command_entry(),   &diff_command(),
-      &stats_command(),        &restore_command(),      &dump_command(),
-      &check_command(),        &repair_index_command(), &key_list_command(),
-      &key_add_command(),      &key_remove_command(),   &key_export_command(),
-      &key_import_command(),
+      &init_command(),          &backup_files_command(),
+      &backup_sqlite_command(), &backup_postgres_command(),
+      &backup_stdin_command(),  &watch_command(),
+      &snapshots_command(),     &ls_command(),
+      &find_command_entry(),    &diff_command(),
+      &stats_command(),         &restore_command(),
+      &dump_command(),          &check_command(),
+      &repair_index_command(),  &key_list_command(),
+      &key_add_command(),       &key_remove_command(),
+      &key_export_command(),    &key_import_command(),
   };
   return kCommands;
 }

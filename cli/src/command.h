@@ -55,6 +55,7 @@ const Command* find_command(std::string_view name);
 std::vector<const Command*> commands_of_group_word(std::string_view word);
 
 const Command& backup_files_command();
+const Command& backup_postgres_command();
 const Command& backup_sqlite_command();
 const Command& backup_stdin_command();
 const Command& check_command();

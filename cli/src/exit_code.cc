@@ -65,6 +65,21 @@ constexpr std::array kHints = {
          {},
          "the repository itself is damaged or was tampered with: keep a copy as it is before any "
          "attempt to repair it"},
+    Hint{Phase::Running, ErrorCode::Corrupt, "backup postgres",
+         "nothing was stored in the repository's snapshots; `pg_verifybackup` names what is wrong "
+         "with "
+         "a base backup, too"},
+    Hint{{},
+         ErrorCode::WrongParent,
+         {},
+         "back up the base backup that this one was taken against first, or take a full one; "
+         "`pagevault snapshots -v` shows where each begins"},
+    Hint{Phase::Running, ErrorCode::InvalidArgument, "backup postgres",
+         "name what pg_basebackup made: its folder, a folder of its tar files, or - for one tar on "
+         "standard input"},
+    Hint{Phase::Running, ErrorCode::NotFound, "backup postgres", "check the path"},
+    Hint{Phase::Running, ErrorCode::Unsupported, "backup postgres",
+         "docs/postgres.md says which servers and forms of base backups are supported"},
     Hint{{},
          ErrorCode::Corrupt,
          {},
@@ -108,6 +123,8 @@ ExitCode exit_code_for(Phase phase, ErrorCode code) {
     case ErrorCode::Corrupt:
     case ErrorCode::AuthFailed:
       return ExitCode::Damage;
+    case ErrorCode::WrongParent:
+      return ExitCode::WrongParent;
     case ErrorCode::NotFound:
       return phase == Phase::Opening ? ExitCode::NoRepository : ExitCode::Fatal;
     case ErrorCode::InvalidArgument:
@@ -134,7 +151,9 @@ std::string_view meaning_of(ExitCode code) {
     case ExitCode::WrongKey:
       return "wrong passphrase or key file";
     case ExitCode::Damage:
-      return "damage found in the repository";
+      return "damage found";
+    case ExitCode::WrongParent:
+      return "the snapshot that this incremental builds on is not here";
     case ExitCode::Interrupted:
       return "interrupted";
   }

@@ -18,6 +18,7 @@ enum class ExitCode : int {
   Busy = 11,
   WrongKey = 12,
   Damage = 20,
+  WrongParent = 21,
   Interrupted = 130,
 };
 

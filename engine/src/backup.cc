@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cluster_backup.h"
 #include "database_backup.h"
 #include "file_stat.h"
 #include "pagevault/pgsupport/relation_files.h"
@@ -277,6 +278,7 @@ MappingInput mapping_input(SnapshotWriter& writer, const WalkItem& item, const F
 
 Result<BackupReport> run_backup(Workspace& workspace, const BackupRequest& request,
                                 BackupObserver& observer) {
+  if (request.postgres) return run_cluster_backup(workspace, request, observer);
   return BackupRun(workspace, request, observer).run();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "stream_crc.h"
+
 namespace pagevault::engine {
 
 void Completion::notify() {
@@ -50,12 +52,14 @@ std::shared_ptr<MapBuilder::Span> MapBuilder::begin_span(const ChunkId& predeces
   open_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   nodes_.emplace_back();
+  crcs_.emplace_back();
   return std::make_shared<Span>(shared_from_this(), nodes_.size() - 1, predecessor);
 }
 
 void MapBuilder::add_known_span(const ChunkId& node) {
   const std::lock_guard lock(mutex_);
   nodes_.push_back(node);
+  crcs_.emplace_back();
 }
 
 void MapBuilder::fail(const Error& error) {
@@ -65,10 +69,12 @@ void MapBuilder::fail(const Error& error) {
 
 void MapBuilder::span_done(std::size_t number, const repo::SpanNode& extents,
                            const ChunkId& predecessor) {
+  const std::uint32_t crc = crc32c_of(extents);
   bool failed = false;
   {
     const std::lock_guard lock(mutex_);
     failed = failure_.has_value();
+    crcs_[number] = crc;
   }
   const bool all_holes = std::all_of(extents.begin(), extents.end(),
                                      [](const repo::Extent& extent) { return extent.hole; });
@@ -125,6 +131,12 @@ Result<repo::MapRoot> MapBuilder::take() {
   root.form = repo::MapRoot::Form::Nodes;
   root.ids = std::move(nodes_);
   return root;
+}
+
+std::vector<std::optional<std::uint32_t>> MapBuilder::take_span_crcs() {
+  PV_CHECK(done());
+  const std::lock_guard lock(mutex_);
+  return std::move(crcs_);
 }
 
 Result<repo::MapRoot> MapBuilder::lists() {

@@ -78,6 +78,8 @@ class MapBuilder : public std::enable_shared_from_this<MapBuilder> {
   bool done() const { return open_.load(std::memory_order_acquire) == 0; }
   /// After done(): the map, storing node lists where they are needed. Called once.
   Result<repo::MapRoot> take();
+  /// After done(): the CRC-32C of each span's bytes; nothing for those taken over undecoded.
+  std::vector<std::optional<std::uint32_t>> take_span_crcs();
   std::uint64_t length() const { return length_; }
 
  private:
@@ -92,7 +94,8 @@ class MapBuilder : public std::enable_shared_from_this<MapBuilder> {
   const repo::MapRoot predecessor_;
   std::uint64_t length_ = 0;
   std::mutex mutex_;
-  std::vector<ChunkId> nodes_;    // Guarded by mutex_.
+  std::vector<ChunkId> nodes_;                      // Guarded by mutex_.
+  std::vector<std::optional<std::uint32_t>> crcs_;  // Guarded by mutex_: of each span.
   Bytes small_first_;             // Guarded by mutex_: encoded first node when it may go inline.
   std::optional<Error> failure_;  // Guarded by mutex_.
   std::atomic<std::size_t> open_{1};  // Spans, and the reading thread.

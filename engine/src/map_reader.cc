@@ -13,6 +13,10 @@ std::uint64_t MapReader::spans() const {
   return length_ / repo::kSpanBytes + (length_ % repo::kSpanBytes != 0 ? 1 : 0);
 }
 
+std::uint64_t MapReader::span_length(std::uint64_t span) const {
+  return std::min(repo::kSpanBytes, length_ - span * repo::kSpanBytes);
+}
+
 Result<ChunkId> MapReader::node_id(std::uint64_t span) {
   PV_CHECK(span < spans());
   using Form = repo::MapRoot::Form;
@@ -34,7 +38,7 @@ Result<ChunkId> MapReader::node_id(std::uint64_t span) {
 
 Result<repo::SpanNode> MapReader::span(std::uint64_t span) {
   PV_CHECK(span < spans());
-  const std::uint64_t length = std::min(repo::kSpanBytes, length_ - span * repo::kSpanBytes);
+  const std::uint64_t length = span_length(span);
   repo::SpanNode node;
   if (is_inline()) {
     PV_TRY_ASSIGN(node, repo::decode_span_node(map_->inline_node));

@@ -4,6 +4,7 @@ namespace pagevault::engine {
 
 repo::SnapshotKind kind_of(const BackupRequest& request) {
   if (request.databases) return repo::SnapshotKind::Sqlite;
+  if (request.postgres) return repo::SnapshotKind::Postgres;
   return request.stream ? repo::SnapshotKind::Stream : repo::SnapshotKind::Files;
 }
 

@@ -88,6 +88,7 @@ void BlobBatch::read_runs() {
                      .status = {}});
   }
   reader_->repository().store().read_ranges(reads);
+  reader_->count_read(bytes_read());
   for (std::size_t i = 0; i < runs_.size(); ++i) runs_[i].status = reads[i].status;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -107,11 +108,15 @@ struct ChunkReader::State {
   Cache<ChunkId, Bytes> metadata;
   Cache<ChunkId, Bytes> bases;
   ObjectPool<Scratch> scratch;
+  std::atomic<std::uint64_t> bytes_read{0};
 };
 
 ChunkReader::ChunkReader(const Repository& repository, ChunkIndex& index)
     : repository_(&repository), index_(&index), state_(std::make_unique<State>(repository)) {}
 ChunkReader::~ChunkReader() = default;
+
+std::uint64_t ChunkReader::bytes_read() const { return state_->bytes_read.load(); }
+void ChunkReader::count_read(std::uint64_t bytes) { state_->bytes_read.fetch_add(bytes); }
 
 Status ChunkReader::decode(const BlobLocation& where, ByteView sealed, MutableBytes plain,
                            bool verify_id) {
@@ -173,6 +178,7 @@ Result<Bytes> ChunkReader::read_at(const BlobLocation& where) {
       .name = pack_name(where.pack.id), .offset = where.offset, .out = sealed, .status = {}};
   repository_->store().read_ranges({&read, 1});
   PV_TRY(read.status);
+  count_read(sealed.size());
   Bytes plain(where.entry.plain_bytes);
   PV_TRY(decode(where, sealed, plain, /*verify_id=*/true));
   return plain;

@@ -27,6 +27,7 @@ enum class ErrorCode {
   Io,
   NoSpace,
   Locked,
+  WrongParent,  ///< What an incremental builds on is missing, ambiguous or another.
   Unsupported,  ///< Well-formed, but from a newer format or asking for what this build lacks.
   Cancelled,
 };

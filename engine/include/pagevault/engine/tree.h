@@ -31,6 +31,7 @@ class MapReader {
   /// `reader` and `map` outlive it.
   MapReader(repo::ChunkReader& reader, const repo::MapRoot& map, std::uint64_t length);
   std::uint64_t spans() const;
+  std::uint64_t span_length(std::uint64_t span) const;
   bool is_inline() const { return map_->form == repo::MapRoot::Form::Inline; }
   /// Id of the span's node; zero for a hole or an inline map.
   Result<ChunkId> node_id(std::uint64_t span);

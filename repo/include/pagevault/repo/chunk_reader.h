@@ -58,6 +58,11 @@ class ChunkReader {
   Status verify_base(BlobType type, const ChunkId& id, ByteView plain,
                      const std::optional<chunker::Gate>& gate) const;
 
+  /// Stored bytes read so far, of chunks and what lies between near ones.
+  std::uint64_t bytes_read() const;
+  /// A batch has read so many.
+  void count_read(std::uint64_t bytes);
+
   ChunkIndex& index() { return *index_; }
   const Repository& repository() const { return *repository_; }
 
