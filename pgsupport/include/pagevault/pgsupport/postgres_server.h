@@ -70,25 +70,31 @@ class BaseBackup {
   /// Next bytes of the archive, empty at its end; valid until the next call.
   virtual Result<ByteView> read() = 0;
   /// After the last archive: where the WAL ends that is needed, and whether the server is content.
-  /// Errors: Corrupt (XX001: the server found page checksums that fail).
+  /// Then the connection is closed. Errors: Corrupt (XX001: the server found page checksums that
+  /// fail, and named the files in warnings, which are in the message); InvalidArgument (not read to
+  /// its end).
   virtual Result<WalPoint> finish() = 0;
 };
 
-/// One connection that speaks the replication protocol and one for SQL. Not thread-safe. Errors
-/// everywhere: Io with the server's text; Cancelled; Unsupported (versions below 13).
+/// One connection that speaks the replication protocol and one for SQL, which is made when it is
+/// first needed: a backup works without. Not thread-safe. Errors everywhere: Io with the server's
+/// text; Cancelled; Locked (the role lacks a privilege); Unsupported (a version below 15).
 class PostgresServer {
  public:
   /// `conninfo` as libpq takes it (or a URI). A password in it never reaches messages. `cancel`
-  /// outlives the server and ends waiting for it within a second.
+  /// outlives the server and ends waiting for it within a second (looking up a host's name apart).
+  /// Without a replication connection this succeeds if SQL works: then missing_requirements says
+  /// what to do, and begin fails. Errors: also InvalidArgument (no conninfo).
   static Result<std::unique_ptr<PostgresServer>> connect(const std::string& conninfo,
                                                          CancelToken& cancel);
   virtual ~PostgresServer() = default;
 
   virtual const ServerFacts& facts() const = 0;
-  /// Everything that is not as it should be, not only the first.
+  /// Everything that is not as it should be, not only the first; of a remedy may be nothing known.
   virtual Result<std::vector<Requirement>> missing_requirements() = 0;
   /// Why no incremental since a backup with these WAL ranges can be had now (summaries missing or
-  /// removed, another timeline, ...); nothing when it can.
+  /// removed, another timeline, ...); nothing when it can. Not while a backup is under way. The
+  /// server decides again when one begins: that can still fail.
   virtual Result<std::optional<std::string>> why_not_incremental(
       const std::vector<WalRange>& parent) = 0;
 
@@ -97,16 +103,20 @@ class PostgresServer {
     bool fast_checkpoint = true;
     bool include_wal = true;  ///< The WAL it needs comes in the base archive; kept by a slot.
     bool checksums_verified = true;
-    std::uint32_t max_rate_kb = 0;           ///< 0: unlimited.
-    std::string compression;                 ///< "", or as COMPRESSION takes it: "zstd".
-    std::string compression_detail;          ///< "level=1"
-    std::optional<Bytes> incremental_since;  ///< The parent's manifest, uploaded first.
+    std::uint32_t max_rate_kb = 0;                ///< 0: unlimited; else 32..1048576.
+    std::string compression = {};                 ///< "", or as COMPRESSION takes it: "zstd".
+    std::string compression_detail = {};          ///< "level=1"
+    std::optional<Bytes> incremental_since = {};  ///< The parent's manifest, uploaded first.
   };
-  /// Begins the backup: returns when the server has said where it starts.
+  /// Begins the backup: returns when the server has said where it starts. Until its checkpoint is
+  /// done, and for an incremental until the WAL before that is summarized, this waits. Afterwards,
+  /// also after an error, another can begin. Errors: InvalidArgument (options); Unsupported
+  /// (incremental, of a server that makes none).
   virtual Result<std::unique_ptr<BaseBackup>> begin(const Options& options) = 0;
 
-  /// By SQL, also while a backup is under way. Forks truncated above block 0 in the WAL of `range`,
-  /// by the server's summaries (is_at_risk). Errors: NotFound when they do not cover all of it.
+  /// By SQL, also while a backup is under way. Forks truncated above block 0 in the WAL of `range`
+  /// (or just outside of it, in the same summary files), by the server's summaries (is_at_risk).
+  /// Sorted. Errors: NotFound when they do not cover all of it.
   virtual Result<std::vector<RelationFork>> forks_at_risk(const WalRange& range) = 0;
   /// The newest position written to (a primary) or replayed (a standby).
   virtual Result<Lsn> current_lsn() = 0;
@@ -115,6 +125,10 @@ class PostgresServer {
   /// At most `out` bytes of a file in the data directory from `offset`; 0 at its end. Errors:
   /// NotFound; Locked when the role may not (pg_read_server_files and EXECUTE on
   /// pg_read_binary_file).
+  ///
+  /// A file read so fits a backup only when the server had not ended it yet, and it runs ahead of
+  /// its reader by what is in the buffers between: current_lsn() after reading the file must be at
+  /// most what finish() answers.
   virtual Result<std::size_t> read_file(const std::string& path, std::uint64_t offset,
                                         MutableBytes out) = 0;
 };
