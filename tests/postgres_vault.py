@@ -14,7 +14,7 @@ OWN_FILES = ("backup_manifest", "tablespace_map")
 class PostgresVault(Vault):
     """Everything of a test lies below self.work, also for servers in a root of their own."""
 
-    version = 17
+    version = int(os.environ.get("PAGEVAULT_POSTGRES_VERSION", "17"))
 
     def setUp(self):
         super().setUp()

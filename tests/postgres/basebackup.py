@@ -38,6 +38,7 @@ def take(cluster, folder, parent=None, tar=False, wal="stream", options=()):
         manifest = os.path.join(parent, "backup_manifest") if os.path.isdir(parent) else parent
         command.append(f"--incremental={manifest}")
     cluster.folder(os.path.relpath(folder, cluster.scratch))
+    os.chmod(folder, os.stat(cluster.data).st_mode)  # Its own, had it made it.
     if tar:
         command.append("-Ft")
     else:
@@ -60,7 +61,8 @@ def take_to_stdout(cluster, path, parent=None, options=()):
 
 def combine(cluster, older, newer, folder):
     """pg_combinebackup of two: never of a longer chain, which inherits what was truncated (D3)."""
-    cluster.folder(os.path.relpath(f"{folder}.tablespaces", cluster.scratch))
+    for path in (folder, f"{folder}.tablespaces"):
+        cluster.folder(os.path.relpath(path, cluster.scratch))
     mapping = [f"-T{place}={tablespace_folder(folder, oid)}" for oid, place in links(newer).items()]
     cluster.run("pg_combinebackup", "--no-sync", *mapping, "-o", folder, older, newer)
     return folder
@@ -96,7 +98,9 @@ def unpack(archives, folder):
 
 def _extract(archive, folder):
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    subprocess.run(["tar", "-xpf", archive, "--numeric-owner", "-C", folder], check=True)
+    # GNU tar knows all others by their first bytes.
+    program = ["--use-compress-program=lz4"] if archive.endswith(".lz4") else []
+    subprocess.run(["tar", "-xpf", archive, *program, "--numeric-owner", "-C", folder], check=True)
 
 
 def _is_mapped(folder, oid):
@@ -152,6 +156,7 @@ class Chain:
         self.given = take(cluster, self._place("backup"), None if full else self.newest, tar=tar,
                           options=options)
         self.newest = unpack(self.given, self._place("unpacked")) if tar else self.given
+        os.chmod(self.newest, os.stat(cluster.data).st_mode)
         cluster.installation.own(self.newest)
         if full or self.state is None:
             self.state = self.newest
