@@ -441,6 +441,7 @@ TEST_P(EnvConformance, SyncSucceedsOnDirectoriesAndFiles) {
   must(file->write_at(0, as_bytes("x")));
   must(file->sync());
   must(root().sync());
+  must(root().sync_file_system());
 }
 
 TEST_P(EnvConformance, FreeSpaceIsNotZero) { EXPECT_GT(must(root().free_space()), 0U); }
@@ -685,6 +686,10 @@ TEST_P(EnvConformance, TheEnvKnowsWhereItRuns) {
   EXPECT_FALSE(env().io_description().empty());
   EXPECT_FALSE(env().host_name().empty());
   EXPECT_GT(env().process_id(), 0U);
+  EXPECT_TRUE(env().process_exists(env().process_id()));
+  for (const std::uint32_t nobody : {0U, 0x7FFF'FFFFU, 0xFFFF'FFFFU}) {
+    EXPECT_FALSE(env().process_exists(nobody)) << nobody;
+  }
   EXPECT_EQ(env().user_name(4'000'000'001U), "");
   EXPECT_EQ(env().group_name(4'000'000'001U), "");
   EXPECT_EQ(env().user_id("no such user"), std::nullopt);

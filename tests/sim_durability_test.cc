@@ -265,6 +265,21 @@ TEST(SimDurability, AKilledProcessLosesNothingItWroteAndNothingBecomesDurable) {
   EXPECT_TRUE(outcomes_of(env, "/a").contains("(absent)"));
 }
 
+TEST(SimDurability, WhatWasThereWhenTheFileSystemWasSyncedSurvives) {  // covers F1.2
+  SimEnv env;
+  const auto root = must(env.open_dir("/"));
+  must(root->make_dir("sub"));
+  const auto sub = must(root->open_dir("sub"));
+  must(create(*sub, "a")->write_at(0, as_bytes("text")));
+  must(sub->set_metadata("a", {.mode = 0640, .uid = {}, .gid = {}, .mtime_ns = {}}));
+  must(root->make_symlink("link", "sub"));
+  must(root->sync_file_system());
+  EXPECT_THAT(outcomes_of(env, "/sub/a"), ::testing::ElementsAre("text"));
+  EXPECT_EQ(outcomes(env, [](const SimEnv& after) { return render(after); }).size(), 1U);
+  must(create(*sub, "b")->write_at(0, as_bytes("later")));
+  EXPECT_TRUE(outcomes_of(env, "/sub/b").contains("(absent)"));
+}
+
 TEST(SimDurability, HandlesOfADeadProcessOnlyFail) {
   SimEnv env;
   const auto root = must(env.open_dir("/"));

@@ -300,6 +300,11 @@ Status LinuxDir::sync() {
   return ok();
 }
 
+// Since Linux 5.8 it reports what writeback could not write since the descriptor was opened.
+Status LinuxDir::sync_file_system() {
+  return ::syncfs(fd_.get()) < 0 ? error(errno, "", "sync file system") : ok();
+}
+
 // Metadata.
 
 Status LinuxDir::set_metadata(std::string_view name, const MetadataChange& change) {

@@ -31,6 +31,7 @@ class LinuxDir final : public Dir {
   Status rename_no_replace(std::string_view from, std::string_view to) override;
   Status rename_replace(std::string_view from, std::string_view to) override;
   Status sync() override;
+  Status sync_file_system() override;
   Status set_metadata(std::string_view name, const MetadataChange& change) override;
   Result<std::vector<Xattr>> xattrs(std::string_view name) override;
   Status set_xattr(std::string_view name, const Xattr& xattr) override;

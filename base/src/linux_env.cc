@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <ctime>
 #include <map>
 #include <mutex>
@@ -172,6 +173,11 @@ class LinuxEnv final : public Env {
     return name.data();
   }
   std::uint32_t process_id() override { return static_cast<std::uint32_t>(::getpid()); }
+  bool process_exists(std::uint32_t process_id) override {
+    const auto process = static_cast<pid_t>(process_id);
+    if (process <= 0) return false;  // To kill these mean groups of processes.
+    return ::kill(process, 0) == 0 || errno == EPERM;
+  }
 
  private:
   // Immutable after construction.

@@ -261,6 +261,12 @@ Status SimDir::sync() {
   return handle_.finish("sync directory");
 }
 
+Status SimDir::sync_file_system() {
+  PV_TRY(handle_.begin(SimCallKind::Sync, "sync file system"));
+  if (!handle_.machine().sync_lies) handle_.disk().sync_everything();
+  return handle_.finish("sync file system");
+}
+
 Status SimDir::set_metadata(std::string_view name, const MetadataChange& change) {
   InodeNumber number = handle_.number();
   if (name.empty()) {

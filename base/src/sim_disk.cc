@@ -245,6 +245,17 @@ void Disk::sync_content(InodeNumber number) {
   inode.durable = std::move(synced);
 }
 
+void Disk::sync_everything() {
+  for (InodeNumber number = 0; number < inodes_.size(); ++number) {
+    if (!inodes_[number]) continue;
+    if (inodes_[number]->type == FileType::Directory) {
+      sync_names(number);
+    } else {
+      sync_content(number);
+    }
+  }
+}
+
 void Disk::fail_sync(InodeNumber number) {
   Inode& inode = edit(number);
   if (!inode.durable) return;

@@ -114,6 +114,7 @@ class Disk {
   std::uint64_t growth_of_write(InodeNumber number, ByteRange range) const;
   std::uint64_t growth_of_reserve(InodeNumber number, std::uint64_t bytes) const;
   void sync_content(InodeNumber number);
+  void sync_everything();
   /// What fsync's error leaves: the pages count as clean, and no later sync writes them.
   void fail_sync(InodeNumber number);
   /// Content and metadata as they are now become durable.

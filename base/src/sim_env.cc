@@ -88,6 +88,10 @@ std::uint32_t SimEnv::process_id() {
   return kFirstProcessId + static_cast<std::uint32_t>(machine_->epoch() % 30'000);
 }
 
+bool SimEnv::process_exists(std::uint32_t process_id) {
+  return process_id == this->process_id() || processes_.contains(process_id);
+}
+
 std::string SimEnv::user_name(std::uint32_t uid) {
   if (uid == 0) return "root";
   return uid == kUserId ? "user" : "";
@@ -124,6 +128,10 @@ void SimEnv::set_sync_lies(bool lies) { machine_->sync_lies = lies; }
 void SimEnv::set_capacity(std::uint64_t bytes) { machine_->capacity = bytes; }
 void SimEnv::set_read_only(bool read_only) { machine_->read_only = read_only; }
 void SimEnv::on_call(std::function<void(const SimCall&)> hook) { machine_->hook = std::move(hook); }
+void SimEnv::set_process(std::uint32_t process_id, bool runs) {
+  if (runs) processes_.insert(process_id);
+  if (!runs) processes_.erase(process_id);
+}
 void SimEnv::on_list(std::function<void(const std::string&, std::vector<DirEntry>&)> hook) {
   machine_->list_hook = std::move(hook);
 }

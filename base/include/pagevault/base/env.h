@@ -160,6 +160,10 @@ class Dir {
   virtual Status rename_replace(std::string_view from, std::string_view to) = 0;
   /// Makes names in this directory durable.
   virtual Status sync() = 0;
+  /// Makes everything written so far to the file system that holds this directory durable: content
+  /// and names, also of files that are closed. One call instead of one sync for each of many files.
+  /// Content that could not be written since this directory was opened is an error.
+  virtual Status sync_file_system() = 0;
   /// Of the thing named, not of what it points to. "" names the directory itself.
   virtual Status set_metadata(std::string_view name, const MetadataChange& change) = 0;
   /// Ascending by name; empty where the file system has none. "" names the directory itself.
@@ -229,6 +233,8 @@ class Env {
   virtual std::optional<std::uint32_t> group_id(const std::string& name) = 0;
   virtual std::string host_name() = 0;
   virtual std::uint32_t process_id() = 0;
+  /// A process of this number runs here. One that is hidden from us (another container) does not.
+  virtual bool process_exists(std::uint32_t process_id) = 0;
 
  protected:
   Env() = default;

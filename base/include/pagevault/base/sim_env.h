@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,6 +119,7 @@ class SimEnv final : public Env {
   std::optional<std::uint32_t> group_id(const std::string& name) override;
   std::string host_name() override;
   std::uint32_t process_id() override;
+  bool process_exists(std::uint32_t process_id) override;
 
   // ---- Faults.
   /// Fallible calls so far, failed ones included.
@@ -157,6 +159,8 @@ class SimEnv final : public Env {
   void set_unreadable(const std::string& path, ByteRange range);
   /// Another process has a record lock on `range` of `path`; of length 0: none any more.
   void set_locked(const std::string& path, ByteRange range);
+  /// Another process of this number runs, or no longer does.
+  void set_process(std::uint32_t process_id, bool runs);
   /// Runs before each fallible call; may use the helpers below, or the Env as a second client whose
   /// calls are counted but not seen by the hook. Empty: none.
   void on_call(std::function<void(const SimCall&)> hook);
@@ -202,6 +206,7 @@ class SimEnv final : public Env {
  private:
   std::unique_ptr<sim::Machine> machine_;
   SimOptions options_;
+  std::set<std::uint32_t> processes_;  // Others that run.
   std::function<void(std::int64_t)> wait_hook_;
 };
 
