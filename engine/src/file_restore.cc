@@ -23,10 +23,11 @@ struct FileRestore::TargetReading {
 };
 
 FileRestore::FileRestore(Workspace& workspace, const RestoreRequest& request,
-                         RestoreOutcome& outcome)
+                         RestoreOutcome& outcome, Durability durability)
     : workspace_(workspace),
       request_(request),
       outcome_(outcome),
+      durability_(durability),
       window_(workspace, {.verify = request.verify,
                           .fetch_by = request.delta ? FetchBy::Worker : FetchBy::Caller}) {}
 
@@ -211,8 +212,8 @@ Status FileRestore::publish(OutputFile& file) {
   for (const RestoreProblem& each : file.problems()) outcome_.damaged(each);
   if (request_.dry_run) return ok();
   const bool times_count = file.is_in_place() && request_.overwrite == Overwrite::IfChanged;
-  PV_TRY_ASSIGN(const OutputFile::Durability needed, file.durability_needed());
-  PV_TRY(file.close(times_count ? OutputFile::Durability::Now : needed));
+  PV_TRY_ASSIGN(const Durability needed, file.durability_needed());
+  PV_TRY(file.close(times_count || durability_ == Durability::Now ? Durability::Now : needed));
   Dir& dir = *file.place().dir;
   if (file.is_in_place()) {
     outcome_.report.metadata_skipped +=

@@ -21,7 +21,10 @@ namespace pagevault::engine {
 /// Of the restoring thread. What it is made with outlives it.
 class FileRestore {
  public:
-  FileRestore(Workspace& workspace, const RestoreRequest& request, RestoreOutcome& outcome);
+  using Durability = OutputFile::Durability;
+  /// `durability`: what holds of every file, at least, before it has its name.
+  FileRestore(Workspace& workspace, const RestoreRequest& request, RestoreOutcome& outcome,
+              Durability durability = Durability::Whenever);
   ~FileRestore();
 
   /// One regular file; `place` has no directory in a dry run that finds none. Errors: what ends the
@@ -69,6 +72,7 @@ class FileRestore {
   Workspace& workspace_;
   const RestoreRequest& request_;
   RestoreOutcome& outcome_;
+  const Durability durability_;
   std::unique_ptr<TargetReading> target_reading_;
   HardLinks links_;
   std::deque<Pending> pending_;

@@ -1,10 +1,12 @@
 // A restore walks the snapshot's tree and creates what it meets. The extents of files go into
 // windows (file_restore.h, restore_window.h) that are fetched, decoded and written by workers while
 // the walk goes on. With `delta` a file that is there already is compared first (in_place_update.h)
-// and only what differs takes that way.
+// and only what differs takes that way. For a whole PostgreSQL cluster there is more to do before
+// and after, and some entries are not the walk's (cluster_restore.h).
 
 #include "pagevault/engine/restore.h"
 
+#include "cluster_restore.h"
 #include "database_leftovers.h"
 #include "file_restore.h"
 #include "glob.h"
@@ -37,8 +39,11 @@ class RestoreRun {
  private:
   // Passes, in order.
   Status locate();
+  Status plan_cluster();
   Status open_target();
+  Status begin_cluster();
   Status walk();
+  Status finish_cluster();
 
   Status step(Level& level, repo::Entry entry);
   Status enter(repo::Entry entry, const std::string& path, bool included);
@@ -47,15 +52,18 @@ class RestoreRun {
   Status restore_other(Dir& dir, const repo::Entry& entry);
   Result<bool> skip_existing(Dir& dir, const repo::Entry& entry);
   Result<std::shared_ptr<Dir>> dir_of(std::size_t level);
+  Status open_level(Level& level, Dir* above);
 
   Workspace& workspace_;
   const RestoreRequest& request_;
+  repo::Snapshot snapshot_;
   std::string top_path_;
   repo::Entry top_;
   std::shared_ptr<Dir> target_;  // Shared with files restored into it.
   std::vector<Level> levels_;
   RestoreOutcome outcome_;
   FileRestore files_;
+  std::unique_ptr<ClusterRestore> cluster_;  // Null unless a whole cluster is restored.
 };
 
 Result<RestoreReport> RestoreRun::run() {
@@ -63,23 +71,30 @@ Result<RestoreReport> RestoreRun::run() {
     return Error(ErrorCode::InvalidArgument, "delta changes files that Overwrite::Never keeps");
   }
   PV_TRY(locate());
+  PV_TRY(plan_cluster());
   PV_TRY(open_target());
+  PV_TRY(begin_cluster());
   PV_TRY(walk());
   PV_TRY(files_.finish(target_, top_path_));
+  PV_TRY(finish_cluster());
   return outcome_.report;
 }
 
 // ---- passes ---------------------------------------------------------------------------------
 
 Status RestoreRun::locate() {
-  PV_TRY_ASSIGN(const repo::Snapshot snapshot,
-                workspace_.repository().read_snapshot(request_.snapshot));
+  PV_TRY_ASSIGN(snapshot_, workspace_.repository().read_snapshot(request_.snapshot));
   PV_TRY(workspace_.refresh_index());
-  PV_TRY_ASSIGN(top_, find_entry(workspace_, snapshot, request_.path));
+  PV_TRY_ASSIGN(top_, find_entry(workspace_, snapshot_, request_.path));
   const auto parts = split_path(request_.path);
   for (const std::string& part : parts) top_path_ += "/" + part;
   if (parts.empty() && request_.includes.empty())
-    outcome_.set_bytes_total(snapshot.stats.bytes_source);
+    outcome_.set_bytes_total(snapshot_.stats.bytes_source);
+  return ok();
+}
+
+Status RestoreRun::plan_cluster() {
+  PV_TRY_ASSIGN(cluster_, ClusterRestore::plan(workspace_, snapshot_, request_, outcome_));
   return ok();
 }
 
@@ -93,6 +108,9 @@ Status RestoreRun::open_target() {
   }
   return ok();
 }
+
+Status RestoreRun::begin_cluster() { return cluster_ ? cluster_->begin(target_, top_) : ok(); }
+Status RestoreRun::finish_cluster() { return cluster_ ? cluster_->finish() : ok(); }
 
 Status RestoreRun::walk() {
   if (top_.info.type != FileType::Directory) return restore_entry(target_, top_, top_path_);
@@ -119,6 +137,11 @@ Status RestoreRun::walk() {
 Status RestoreRun::step(Level& level, repo::Entry entry) {
   const std::string path = level.path + "/" + entry.name;
   if (matches_any(request_.excludes, path, entry.name)) return ok();
+  if (cluster_) {
+    if (cluster_->leaves_out(path)) return ok();
+    const Status sound = ClusterRestore::check_entry(path, entry);
+    if (!sound) return outcome_.problem(path, sound.error());
+  }
   const bool included = level.included || matches_any(request_.includes, path, entry.name);
   if (entry.info.type == FileType::Directory) return enter(std::move(entry), path, included);
   if (!included) return ok();
@@ -146,20 +169,27 @@ Result<std::shared_ptr<Dir>> RestoreRun::dir_of(std::size_t level) {
   std::size_t known = level;
   while (known > 0 && !levels_[known].dir) --known;
   for (std::size_t i = known + 1; i <= level; ++i) {
-    const std::string& name = levels_[i].entry.name;
-    if (request_.dry_run) {
-      if (!levels_[i - 1].dir) continue;  // Nothing to compare with.
-      if (auto there = levels_[i - 1].dir->open_dir(name)) levels_[i].dir = std::move(*there);
-      continue;
-    }
-    Dir& above = *levels_[i - 1].dir;
-    const Status made = above.make_dir(name);
-    if (!made && made.error().code() != ErrorCode::AlreadyExists) return made.error();
-    PV_TRY_ASSIGN(levels_[i].dir, above.open_dir(name));
-    ++outcome_.report.directories;
-    outcome_.observer().on_entry(levels_[i].path);
+    PV_TRY(open_level(levels_[i], levels_[i - 1].dir.get()));
   }
   return levels_[level].dir;
+}
+
+Status RestoreRun::open_level(Level& level, Dir* above) {
+  const std::string& name = level.entry.name;
+  if (cluster_ && cluster_->is_tablespace(level.path)) {
+    level.dir = cluster_->directory_of(level.path);
+  } else if (request_.dry_run) {
+    if (above == nullptr) return ok();  // Nothing to compare with.
+    if (auto there = above->open_dir(name)) level.dir = std::move(*there);
+  } else {
+    const Status made = above->make_dir(name);
+    if (!made && made.error().code() != ErrorCode::AlreadyExists) return made.error();
+    PV_TRY_ASSIGN(level.dir, above->open_dir(name));
+  }
+  if (request_.dry_run) return ok();
+  ++outcome_.report.directories;
+  outcome_.observer().on_entry(level.path);
+  return ok();
 }
 
 void RestoreRun::leave() {
@@ -167,6 +197,11 @@ void RestoreRun::leave() {
   levels_.pop_back();
   if (!level.dir || levels_.empty() || request_.dry_run) return;
   // After the files in it: creating them changes its times.
+  if (cluster_ && cluster_->is_tablespace(level.path)) {
+    files_.afterwards(
+        [this, dir = level.dir, entry = level.entry] { files_.set_metadata(*dir, "", entry); });
+    return;
+  }
   files_.afterwards([this, above = levels_.back().dir, entry = level.entry] {
     files_.set_metadata(*above, entry.name, entry);
   });

@@ -12,6 +12,30 @@ namespace pagevault::engine {
 
 enum class Overwrite : std::uint8_t { Always, IfChanged, Never };
 
+/// Where the content of a tablespace goes.
+struct TablespaceTarget {
+  std::uint32_t oid = 0;
+  std::string directory;  ///< Absolute; empty: in place, a plain folder pg_tblspc/<oid>.
+  bool operator==(const TablespaceTarget&) const = default;
+};
+
+/// A setting for recovery, as in postgresql.conf.
+struct RecoveryOption {
+  std::string name;
+  std::string value;  ///< Without quotes.
+};
+
+/// How a whole PostgreSQL cluster is restored (engine/src/cluster_restore.h).
+struct ClusterOptions {
+  std::vector<TablespaceTarget> tablespaces;
+  /// Absolute; the other tablespaces that lay outside of the data directory go to <this>/<oid>.
+  /// Empty: each of them needs a place of its own.
+  std::string tablespaces_below;
+  /// Leave recovery.signal, and the restore_command that a server then wants.
+  bool recovery_signal = true;
+  std::vector<RecoveryOption> recovery_options;
+};
+
 struct RestoreRequest {
   SnapshotId snapshot;
   std::string path;    ///< Inside the snapshot, "" = all. A folder's content, or one file.
@@ -26,7 +50,12 @@ struct RestoreRequest {
   /// With `verify`: what is wrong with the database at this path, once it is restored (none: it is
   /// sound). Empty: databases are not looked into. Of the restore's thread.
   std::function<Result<std::vector<std::string>>(const std::string& path)> check_database = {};
+  ClusterOptions cluster = {};  ///< Only where restores_cluster().
 };
+
+/// The request is for a whole PostgreSQL cluster, to which the rules of cluster_restore.h apply:
+/// all of a snapshot of one, without includes.
+bool restores_cluster(const repo::Snapshot& snapshot, const RestoreRequest& request);
 
 /// A range of a file that cannot be restored, or a name that was refused.
 struct RestoreProblem {
@@ -49,6 +78,9 @@ class RestoreObserver {
   virtual void on_problem(const RestoreProblem&) {}
   /// Each entry about to be written (dry run: that would be), path relative to the target.
   virtual void on_entry(const std::string& /*path*/) {}
+  /// What is about to be removed (dry run: that would be), path relative to the target.
+  virtual void on_removal(const std::string& /*path*/) {}
+  virtual void on_warning(const std::string& /*text*/) {}
 };
 
 struct RestoreReport {
@@ -68,6 +100,10 @@ struct RestoreReport {
   std::uint64_t databases_checked = 0;
   std::uint64_t databases_unsound = 0;  ///< Exactly as in the snapshot, but damaged: exit 20.
   std::uint64_t metadata_skipped = 0;   ///< Owners, xattrs and the like that could not be set.
+  std::uint64_t removed = 0;            ///< Cluster with delta: names that the snapshot has not.
+  /// Of a cluster that could not be restored whole, global/pg_control was left out: no server
+  /// starts on it.
+  bool control_withheld = false;
 };
 
 /// Files appear under their name only when complete; a damaged one is kept as `NAME.pv-damaged`.
@@ -98,8 +134,12 @@ struct RestoreReport {
 /// beside it and the image had no page from a log. Overwrite::Never with an old log and no database
 /// is a problem, as nothing may be removed then.
 ///
-/// Errors: NotFound (snapshot or path), InvalidArgument (delta and Overwrite::Never), NoSpace,
-/// Cancelled.
+/// A whole PostgreSQL cluster (restores_cluster) is more than its files: what holds then stands in
+/// engine/src/cluster_restore.h.
+///
+/// Errors: NotFound (snapshot or path), InvalidArgument (delta and Overwrite::Never; what a cluster
+/// or its target does not allow), AlreadyExists (a cluster's target that is not empty), Locked (a
+/// server runs there), NoSpace, Cancelled.
 Result<RestoreReport> run_restore(Workspace& workspace, const RestoreRequest& request,
                                   RestoreObserver& observer);
 
