@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster_text.h"
 #include "command_line.h"
 #include "database_diff_text.h"
 #include "entry_text.h"
@@ -15,6 +16,7 @@
 #include "nearest_word.h"
 #include "progress_line.h"
 #include "table_text.h"
+#include "tablespace_options.h"
 #include "timestamps.h"
 #include "user_file.h"
 #include "user_paths.h"
@@ -23,6 +25,79 @@ namespace pagevault::cli {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+
+// ---- PostgreSQL clusters
+
+Result<engine::ClusterOptions> cluster_options(const std::vector<std::string>& words) {
+  PV_TRY_ASSIGN(const Options options, parse_options(cluster_option_specs(), words));
+  return parse_cluster_options(options);
+}
+
+TEST(ClusterOptions, SayWhereTablespacesGoAndHowToRecover) {
+  const auto none = cluster_options({});
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->recovery_signal);
+  const auto options = cluster_options(
+      {"--tablespace-map", "16385=/srv/a=b c", "--tablespace-map=all=/spaces", "--tablespace-map",
+       "16386=in-place", "--recovery-option", "restore_command=cp /wal/%f %p", "--recovery-option",
+       "primary_conninfo=", "--no-recovery-signal"});
+  ASSERT_TRUE(options) << options.error().message();
+  EXPECT_EQ(options->tablespaces,
+            (std::vector<engine::TablespaceTarget>{{.oid = 16'385, .directory = "/srv/a=b c"},
+                                                   {.oid = 16'386, .directory = ""}}));
+  EXPECT_EQ(options->tablespaces_below, "/spaces");
+  ASSERT_EQ(options->recovery_options.size(), 2U);
+  EXPECT_EQ(options->recovery_options[0].name, "restore_command");
+  EXPECT_EQ(options->recovery_options[0].value, "cp /wal/%f %p");
+  EXPECT_EQ(options->recovery_options[1].value, "");
+  EXPECT_FALSE(options->recovery_signal);
+}
+
+TEST(ClusterOptions, RefuseWhatIsNoMapOrSetting) {
+  for (const char* bad : {"16385", "16385=", "=/srv/a", "0=/srv/a", "-1=/srv/a", "4294967296=/a",
+                          "16385x=/a", "name=/a", "16385=relative", "all=in-place", "all=x", ""}) {
+    EXPECT_FALSE(cluster_options({"--tablespace-map", bad})) << bad;
+  }
+  EXPECT_FALSE(cluster_options({"--tablespace-map", "all=/a", "--tablespace-map", "all=/b"}));
+  for (const char* bad : {"restore_command", "=x", ""}) {
+    EXPECT_FALSE(cluster_options({"--recovery-option", bad})) << bad;
+  }
+}
+
+TEST(ClusterText, NamesWhatIsDoubtful) {
+  using Kind = repo::PostgresDoubt::Kind;
+  repo::PostgresRecord record;
+  EXPECT_TRUE(doubt_texts(record).empty());
+  record.doubts = {{.kind = Kind::DamagedPages, .path = "base/5/1", .count = 2},
+                   {.kind = Kind::TruncatedInParentInterval, .path = "base/5/2", .count = 0},
+                   {.kind = Kind::DamagedFile, .path = "base/5/3", .count = 0}};
+  auto texts = doubt_texts(record);
+  ASSERT_EQ(texts.size(), 3U);
+  EXPECT_EQ(texts[0], "base/5/1: 2 pages did not have their checksum when they were backed up");
+  EXPECT_NE(texts[1].find("base/5/2: truncated"), std::string::npos);
+  EXPECT_NE(texts[2].find("base/5/3: did not have"), std::string::npos);
+  record.doubts.resize(110, record.doubts[0]);
+  record.doubts_more = 7;
+  texts = doubt_texts(record);
+  ASSERT_EQ(texts.size(), 101U);
+  EXPECT_EQ(texts.back(), "and 17 more doubts of this kind");
+}
+
+TEST(ClusterText, NamesTheWalThatASnapshotLacks) {
+  repo::PostgresRecord record;
+  record.wal_included = true;
+  EXPECT_EQ(missing_wal_text(record), "");
+  record.wal_included = false;
+  record.timeline = 3;
+  record.start_lsn = 0x1'0200'0028;
+  EXPECT_NE(missing_wal_text(record).find("timeline 3 from 1/2000028 on"), std::string::npos);
+  record.wal_ranges = {{.timeline = 3, .start = 0x1'0200'0100, .end = 0x1'0200'0200},
+                       {.timeline = 2, .start = 0x1'0200'0028, .end = 0x1'0200'0100}};
+  EXPECT_NE(missing_wal_text(record).find("timeline 3 from 1/2000100 to 1/2000200, timeline 2 from "
+                                          "1/2000028 to 1/2000100"),
+            std::string::npos)
+      << missing_wal_text(record);
+}
 
 // ---- Escaping. covers F6.7, S17
 

@@ -3,6 +3,7 @@
 
 #include "cluster_snapshots.h"
 #include "fault_scenario.h"
+#include "pagevault/pgsupport/archive_reader.h"
 
 namespace pagevault::testing {
 namespace {
@@ -462,6 +463,88 @@ TEST_F(ClusterRestore, WithDeltaMovesATablespaceAndLeavesTheOldPlaceAlone) {
   expect_whole();
   must_restore(mapped(delta()));  // And out again.
   expect_whole(/*with_tablespace=*/true);
+}
+
+// ---- as an archive --------------------------------------------------------------------------
+
+/// Members in order: path, type, and bytes of files.
+struct Unpacked {
+  std::vector<std::string> paths;
+  std::map<std::string, Bytes> files;
+  std::map<std::string, FileInfo> infos;
+};
+
+Result<Unpacked> unpack(ByteView archive) {
+  Unpacked out;
+  std::size_t at = 0;
+  const auto source = [&]() -> Result<ByteView> {
+    const ByteView piece = archive.subspan(at, std::min<std::size_t>(5'000, archive.size() - at));
+    at += piece.size();
+    return piece;
+  };
+  PV_TRY_ASSIGN(const auto reader, pgsupport::ArchiveReader::open(source));
+  while (true) {
+    PV_TRY_ASSIGN(const auto member, reader->next());
+    if (!member) return out;
+    out.paths.push_back(member->path);
+    out.infos[member->path] = member->info;
+    if (member->info.type != FileType::Regular) continue;
+    Bytes bytes(member->info.size);
+    std::size_t got = 0;
+    while (got < bytes.size()) {
+      PV_TRY_ASSIGN(const std::size_t more, reader->read(MutableBytes(bytes).subspan(got)));
+      if (more == 0) break;
+      got += more;
+    }
+    out.files[member->path] = std::move(bytes);
+  }
+}
+
+TEST_F(ClusterRestore, AsAnArchiveHasAllOfADataDirectoryAndTheControlFileLast) {
+  take_with_tablespaces();
+  auto cluster = open("/cluster");
+  auto sparse = std::move(cluster->open_file("sparse", OpenMode::CreateExclusive).value());
+  ASSERT_TRUE(sparse->write_at(3'000'000, text_bytes(700, 9)));
+  auto record = sample_cluster();
+  record.tablespaces = {{.oid = 16'390, .location = "/srv/fast"}, {.oid = 16'391, .location = ""}};
+  take(record);
+  Bytes archive;
+  auto workspace = std::move(vault.open().value());
+  const Status dumped = engine::dump_tar(
+      *workspace, id,
+      [&](ByteView bytes) {
+        append(archive, bytes);
+        return ok();
+      },
+      recorder);
+  ASSERT_TRUE(dumped) << dumped.error().message();
+  const auto unpacked = unpack(archive);
+  ASSERT_TRUE(unpacked) << unpacked.error().message();
+  EXPECT_EQ(unpacked->paths.back(), "global/pg_control");
+  EXPECT_EQ(unpacked->infos.at("global").uid, 26U);
+  EXPECT_EQ(unpacked->infos.at("pg_wal/archive_status").type, FileType::Directory);
+  std::map<std::string, Bytes> expected;
+  for (const auto& [path, bytes] : contents(env, "/cluster")) expected[path.substr(9)] = bytes;
+  expected.erase("backup_manifest.original");
+  EXPECT_EQ(unpacked->files, expected);
+  EXPECT_EQ(recorder.text(), "");
+}
+
+TEST_F(ClusterRestore, AnArchiveOfADamagedSnapshotEndsWithoutItsMark) {  // covers F5.1, I3
+  for (const std::string& pack : env.list_files("/repo/packs")) {
+    if (env.file_size(pack) > 60'000) env.flip_bit(pack, 8 * 60'000);
+  }
+  Bytes archive;
+  auto workspace = std::move(vault.open().value());
+  const Status dumped = engine::dump_tar(
+      *workspace, id,
+      [&](ByteView bytes) {
+        append(archive, bytes);
+        return ok();
+      },
+      recorder);
+  ASSERT_FALSE(dumped);
+  EXPECT_FALSE(unpack(archive));
 }
 
 // ---- when it goes wrong ---------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "cluster_text.h"
 #include "entry_text.h"
 #include "escape.h"
 #include "human_numbers.h"
@@ -9,6 +10,7 @@
 #include "pagevault/sqlitesupport/database_check.h"
 #include "process_setup.h"
 #include "progress_line.h"
+#include "tablespace_options.h"
 #include "user_paths.h"
 
 namespace pagevault::cli {
@@ -46,6 +48,14 @@ class RestoreDisplay final : public engine::RestoreObserver {
     put_name(document, "item", path);
     console_.json_line(document);
   }
+  void on_removal(const std::string& path) override {
+    if (!names_entries_ || console_.quiet()) return;
+    if (!console_.json()) return console_.line("remove " + escape_for_terminal(path));
+    Json document = {{"message_type", "removal"}};
+    put_name(document, "item", path);
+    console_.json_line(document);
+  }
+  void on_warning(const std::string& text) override { console_.warn(text); }
   std::int64_t elapsed_ns() const { return line_.elapsed_ns(); }
 
  private:
@@ -60,20 +70,21 @@ engine::Overwrite overwrite_of(const std::string& name) {
 }
 
 engine::RestoreRequest restore_request(const Options& options, const SnapshotPlace& place,
-                                       const SnapshotId& snapshot, const std::string& target) {
-  return {.snapshot = snapshot,
-          .path = place.path,
-          .target = absolute_path(working_directory(), target),
-          .includes = options.list("include"),
-          .excludes = options.list("exclude"),
-          .overwrite = overwrite_of(options.text_or("overwrite", "always")),
-          .verify = options.has("verify"),
-          .delta = options.has("delta"),
-          .dry_run = options.has("dry-run"),
-          .allow_special = options.has("allow-special"),
-          .check_database = [](const std::string& path) {
-            return sqlitesupport::check_database(path);
-          }};
+                                       const SnapshotId& snapshot, const std::string& target,
+                                       engine::ClusterOptions cluster) {
+  return {
+      .snapshot = snapshot,
+      .path = place.path,
+      .target = absolute_path(working_directory(), target),
+      .includes = options.list("include"),
+      .excludes = options.list("exclude"),
+      .overwrite = overwrite_of(options.text_or("overwrite", "always")),
+      .verify = options.has("verify"),
+      .delta = options.has("delta"),
+      .dry_run = options.has("dry-run"),
+      .allow_special = options.has("allow-special"),
+      .check_database = [](const std::string& path) { return sqlitesupport::check_database(path); },
+      .cluster = std::move(cluster)};
 }
 
 void print_json(Console& console, const engine::RestoreReport& report,
@@ -86,6 +97,7 @@ void print_json(Console& console, const engine::RestoreReport& report,
                      {"files_skipped", report.files_skipped},
                      {"directories", report.directories},
                      {"others", report.others},
+                     {"removed", report.removed},
                      {"bytes_compared", report.bytes_compared},
                      {"bytes_equal", report.bytes_equal},
                      {"bytes_zeroed", report.bytes_zeroed},
@@ -97,6 +109,7 @@ void print_json(Console& console, const engine::RestoreReport& report,
                      {"damaged", report.damaged},
                      {"failed", report.failed},
                      {"metadata_skipped", report.metadata_skipped},
+                     {"control_withheld", report.control_withheld},
                      {"total_duration", static_cast<double>(elapsed_ns) / 1e9}});
 }
 
@@ -115,6 +128,11 @@ void print_summary(Console& console, const engine::RestoreReport& report,
                               human_plural(report.files, "file"), human_count(report.files_skipped),
                               human_count(report.directories), human_count(report.others)));
   if (request.delta) print_delta(console, report);
+  if (report.removed > 0) {
+    console.summary(fmt::format("{}: {} that the snapshot has not",
+                                request.dry_run ? "would be removed" : "removed",
+                                human_plural(report.removed, "name")));
+  }
   if (report.databases_checked > 0) {
     console.summary(fmt::format("checked by SQLite: {}, sound: {}",
                                 human_plural(report.databases_checked, "database"),
@@ -147,6 +165,16 @@ void warn_of_losses(Console& console, const engine::RestoreReport& report) {
   }
 }
 
+// What of a PostgreSQL snapshot is doubtful, and what a cluster made of it lacks.
+void warn_of_cluster(Console& console, const repo::Snapshot& snapshot,
+                     const engine::RestoreRequest& request) {
+  if (!snapshot.postgres) return;
+  for (const std::string& text : doubt_texts(*snapshot.postgres)) console.warn(text);
+  if (!engine::restores_cluster(snapshot, request)) return;
+  const std::string wal = missing_wal_text(*snapshot.postgres);
+  if (!wal.empty()) console.warn(wal);
+}
+
 ExitCode exit_of(const engine::RestoreReport& report) {
   if (report.damaged + report.databases_unsound > 0) return ExitCode::Damage;
   return report.failed > 0 ? ExitCode::Fatal : ExitCode::Ok;
@@ -162,11 +190,13 @@ Outcome run_restore_command(Invocation& invocation) {
     return Error(ErrorCode::InvalidArgument,
                  "--delta changes files that are there already, --overwrite never keeps them");
   }
+  PV_TRY_ASSIGN(engine::ClusterOptions cluster, parse_cluster_options(options));
   const SnapshotPlace place = parse_snapshot_place(options.words()[0]);
   PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
   PV_TRY_ASSIGN(const repo::StoredSnapshot stored,
                 choose_snapshot(invocation, opened->repository(), place.snapshot));
-  const engine::RestoreRequest request = restore_request(options, place, stored.id, *target);
+  const engine::RestoreRequest request =
+      restore_request(options, place, stored.id, *target, std::move(cluster));
   RestoreDisplay display(invocation);
   PV_TRY_ASSIGN(const engine::RestoreReport report, engine::run_restore(*opened, request, display));
   if (invocation.console.json()) {
@@ -175,13 +205,43 @@ Outcome run_restore_command(Invocation& invocation) {
     print_summary(invocation.console, report, request, display.elapsed_ns());
   }
   warn_of_losses(invocation.console, report);
+  warn_of_cluster(invocation.console, stored.snapshot, request);
   return exit_of(report);
+}
+
+OptionSpecs restore_options() {
+  using enum OptionKind;
+  OptionSpecs specs = {
+      {"target", 't', Value, "DIR", "folder to restore into, created when missing (needed)"},
+      {"include", 'i', List, "PATTERN",
+       "only what matches: a name, or a whole path when it has a '/'"},
+      {"exclude", 'e', List, "PATTERN", "not what matches"},
+      {"overwrite",
+       0,
+       Value,
+       "WHEN",
+       "replace files that are there already (default always)",
+       {"always", "if-changed", "never"}},
+      {"verify",
+       0,
+       Flag,
+       {},
+       "compare everything with its cryptographic hash as well; SQLite checks "
+       "databases, too"},
+      {"delta", 0, Flag, {}, "compare files that are there and write only what differs, in place"},
+      {"dry-run", 'n', Flag, {}, "name what would be written, write nothing"},
+      {"allow-special",
+       0,
+       Flag,
+       {},
+       "also device nodes, setuid and setgid bits and file capabilities"}};
+  for (OptionSpec& each : cluster_option_specs()) specs.push_back(std::move(each));
+  return specs;
 }
 
 }  // namespace
 
 const Command& restore_command() {
-  using enum OptionKind;
   static const Command kCommand = {
       .name = "restore",
       .group = "Restore",
@@ -203,42 +263,24 @@ const Command& restore_command() {
           "A database taken by `backup sqlite` is complete by itself: an old -wal, -shm or "
           "-journal "
           "beside its name is removed first. It is refused while another process has it open: stop "
-          "the application before. (With a rollback journal that shows only during transactions.)",
-      .options = {{"target", 't', Value, "DIR",
-                   "folder to restore into, created when missing (needed)"},
-                  {"include", 'i', List, "PATTERN",
-                   "only what matches: a name, or a whole path when it has a '/'"},
-                  {"exclude", 'e', List, "PATTERN", "not what matches"},
-                  {"overwrite",
-                   0,
-                   Value,
-                   "WHEN",
-                   "replace files that are there already (default always)",
-                   {"always", "if-changed", "never"}},
-                  {"verify",
-                   0,
-                   Flag,
-                   {},
-                   "compare everything with its cryptographic hash as well; SQLite checks "
-                   "databases, too"},
-                  {"delta",
-                   0,
-                   Flag,
-                   {},
-                   "compare files that are there and write only what differs, in place"},
-                  {"dry-run", 'n', Flag, {}, "name what would be written, write nothing"},
-                  {"allow-special",
-                   0,
-                   Flag,
-                   {},
-                   "also device nodes, setuid and setgid bits and file capabilities"}},
+          "the application before. (With a rollback journal that shows only during transactions.)\n"
+          "All of a PostgreSQL snapshot becomes a data directory that starts: TARGET is empty, or "
+          "with --delta an old data directory of the cluster whose server is stopped, from which "
+          "everything is removed that the snapshot has not. Tablespaces go where --tablespace-map "
+          "says, never by themselves to where they were. recovery.signal is left for the server, "
+          "with a restore_command that finds nothing unless --recovery-option gives one. "
+          "global/pg_control is written last, and only when everything else is there.",
+      .options = restore_options(),
       .examples = {{"pagevault restore latest --target /tmp/restored", "everything"},
                    {"pagevault restore 3f2a91c0:/srv/app --target /srv/app --overwrite if-changed",
                     "one folder, back in place"},
                    {"pagevault restore latest:/srv/app -t /srv/app --delta",
                     "the same, writing only what differs"},
-                   {"pagevault restore latest -t /tmp/x --include '*.db'", "databases only"}},
-      .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
+                   {"pagevault restore latest -t /tmp/x --include '*.db'", "databases only"},
+                   {"pagevault restore latest -t /var/lib/postgresql/17/main --delta "
+                    "--tablespace-map all=/srv/spaces",
+                    "a PostgreSQL cluster over its old data directory"}},
+      .exits = {ExitCode::NoRepository, ExitCode::Busy, ExitCode::WrongKey, ExitCode::Damage},
       .run = run_restore_command};
   return kCommand;
 }

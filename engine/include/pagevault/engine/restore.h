@@ -148,4 +148,12 @@ Result<RestoreReport> run_restore(Workspace& workspace, const RestoreRequest& re
 Status dump_file(Workspace& workspace, const SnapshotId& snapshot, const std::string& path,
                  const std::function<Status(ByteView)>& sink);
 
+/// Writes a whole snapshot as a tar archive to `sink`: files, folders, links; owners by number. Of
+/// a PostgreSQL cluster what a data directory is (no backup_manifest.original), tablespaces in
+/// place, global/pg_control last. A file of several names is written as often; of what else is left
+/// out `observer` gets warnings. Errors: as dump_file; InvalidArgument for a name or size that
+/// ustar cannot hold. The archive has no end mark then.
+Status dump_tar(Workspace& workspace, const SnapshotId& snapshot,
+                const std::function<Status(ByteView)>& sink, RestoreObserver& observer);
+
 }  // namespace pagevault::engine
