@@ -5,15 +5,14 @@
 #include <algorithm>
 
 #include "human_numbers.h"
+#include "pagevault/pgsupport/lsn.h"
 
 namespace pagevault::cli {
 namespace {
 
 constexpr std::size_t kDoubtsNamed = 100;
 
-std::string lsn_text(std::uint64_t lsn) {
-  return fmt::format("{:X}/{:X}", lsn >> 32U, lsn & UINT32_MAX);
-}
+std::string lsn_text(std::uint64_t lsn) { return to_text(pgsupport::Lsn{lsn}); }
 
 std::string text_of(const repo::PostgresDoubt& doubt) {
   using Kind = repo::PostgresDoubt::Kind;
