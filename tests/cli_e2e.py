@@ -350,6 +350,36 @@ class Looking(Vault):
         self.assertIn(b"standard output", program.stderr.read())
         program.stderr.close()
 
+    def test_dump_gives_the_whole_snapshot_as_tar(self):
+        self.fill_source()
+        os.symlink("a.txt", f"{self.source}/link")
+        os.mkfifo(f"{self.source}/fifo")
+        self.init()
+        self.backup()
+        archive, err = self.run_it("dump", "latest", "--tar")
+        self.assertIn(b"fifo: left out", err)
+        unpacked = os.path.join(self.work, "unpacked")
+        os.mkdir(unpacked)
+        subprocess.run(["tar", "-x", "-C", unpacked], input=archive, check=True)
+        for name in ("a.txt", "dir/b.bin"):
+            self.assertEqual(read(f"{self.restored_source(unpacked)}/{name}"),
+                             read(f"{self.source}/{name}"))
+        self.assertEqual(os.readlink(f"{self.restored_source(unpacked)}/link"), "a.txt")
+        self.run_it("dump", "latest", "--tar", f"{self.source}/a.txt", expect=USAGE)
+        self.run_it("dump", "latest", "--tar", "--sql", expect=USAGE)
+        self.run_it("dump", "latest", expect=USAGE)
+
+    def test_settings_of_clusters_are_refused_for_other_snapshots(self):
+        self.fill_source()
+        self.init()
+        self.backup()
+        target = os.path.join(self.work, "out")
+        for words in (("--no-recovery-signal",), ("--tablespace-map", "all=/x"),
+                      ("--recovery-option", "restore_command=false")):
+            self.run_it("restore", "latest", "--target", target, *words, expect=FATAL)
+        self.run_it("restore", "latest", "--target", target, "--tablespace-map", "x", expect=USAGE)
+        self.assertFalse(os.path.exists(target))
+
     def test_stats_count_what_is_there(self):
         self.fill_source()
         self.init()

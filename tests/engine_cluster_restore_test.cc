@@ -298,6 +298,17 @@ TEST_F(ClusterRestore, PutsAllTablespacesBelowOneFolderOrInPlace) {
   expect_whole();
 }
 
+TEST_F(ClusterRestore, LetsTheServersUserThroughTheFoldersItMakes) {
+  take_with_tablespaces();
+  env.make_dirs("/srv");
+  auto deep = mapped(request(), "/srv/a/b/fast");
+  deep.target = "/srv/x/y/pgdata";
+  must_restore(deep);
+  for (const char* made : {"/srv/a", "/srv/x"}) EXPECT_EQ(open(made)->info()->uid, 26U) << made;
+  EXPECT_EQ(open("/srv/a/b")->info()->gid, 27U);
+  EXPECT_NE(open("/srv")->info()->uid, 26U);
+}
+
 TEST_F(ClusterRestore, RefusesPlacesOfTablespacesThatWouldHarm) {  // covers S14, F6.1
   take_with_tablespaces();
   for (const char* bad :

@@ -7,6 +7,7 @@ What a snapshot must be is what pg_combinebackup makes of the same base backups,
 page; and a restored one passes pg_verifybackup, starts, has the rows of the source and sound indexes.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -815,6 +816,87 @@ class Restores(Clusters):
         self.run_it("restore", "latest", "--target", old, "--no-recovery-signal", "--delta")
         self.assert_same_tree(old, chain.state)
         self.assert_accepted(cluster, old, cluster.row_hashes())
+
+    def test_tablespaces_are_used_again_over_their_own_data_directory_only(self):
+        self.init()
+        cluster = self.filled()
+        place = cluster.folder("live")
+        cluster.psql(f"CREATE TABLESPACE far LOCATION '{place}'")
+        cluster.psql("CREATE TABLE t TABLESPACE far AS SELECT generate_series(1, 1000) i; CHECKPOINT")
+        rows = cluster.row_hashes()
+        self.backup_postgres(basebackup.take(cluster, self.place("backup")))
+        target = self.restore_cluster(tablespaces=cluster.tablespaces())
+        first = self.mapped(cluster, target)
+        self.assert_accepted(cluster, target, rows)
+        self.run_it("restore", "latest", "--target", target, "--delta", *first)
+        live = [f"--tablespace-map={oid}={place}" for oid in cluster.tablespaces()]
+        before = trees.digests(place)
+        self.run_it("restore", "latest", "--target", target, "--delta", *live, expect=FATAL)
+        self.assertEqual(trees.digests(place), before)
+        self.run_it("restore", "latest", "--target", target, "--delta", "--no-recovery-signal", *first)
+        self.assert_accepted(cluster, target, rows)
+
+    @staticmethod
+    def mapped(cluster, target):
+        return [f"--tablespace-map={oid}={basebackup.tablespace_folder(target, oid)}"
+                for oid in cluster.tablespaces()]
+
+    def test_an_archive_unpacks_to_a_cluster_that_starts(self):
+        self.init()
+        cluster = self.filled()
+        cluster.psql(f"CREATE TABLESPACE far LOCATION '{cluster.folder('live')}'")
+        cluster.psql("CREATE TABLE t TABLESPACE far AS SELECT generate_series(1, 1000) i; CHECKPOINT")
+        rows = cluster.row_hashes()
+        self.backup_postgres(basebackup.take(cluster, self.place("backup")))
+        target = self.place("unpacked")
+        os.mkdir(target, mode=0o700)
+        archive, _ = self.run_it("dump", "latest", "--tar")
+        subprocess.run(["tar", "-x", "-p", "-C", target], input=archive, check=True)
+        self.assertFalse(os.path.exists(f"{target}/backup_manifest.original"))
+        self.assert_accepted(cluster, target, rows)
+
+    def test_files_of_a_table_and_of_a_database_are_restored_as_files(self):
+        self.init()
+        cluster = self.filled()
+        backup = basebackup.take(cluster, self.place("backup"))
+        self.backup_postgres(backup)
+        path = cluster.value("SELECT pg_relation_filepath('orders')")
+        target = self.place("file")
+        self.run_it("restore", "latest", "--target", target, "--include", f"/{path}")
+        self.assertEqual(os.listdir(target), ["base"])
+        with open(f"{target}/{path}", "rb") as one, open(f"{backup}/{path}", "rb") as other:
+            self.assertEqual(one.read(), other.read())
+        database = os.path.dirname(path)
+        self.run_it("restore", f"latest:/{database}", "--target", self.place("database"))
+        self.assertEqual(sorted(os.listdir(self.place("database"))),
+                         sorted(os.listdir(f"{backup}/{database}")))
+
+    def test_a_restore_killed_anywhere_does_not_start_and_is_completed_by_the_next(self):
+        self.init()
+        cluster = self.filled()
+        backup = basebackup.take(cluster, self.place("backup"))
+        self.backup_postgres(backup)
+        rows = cluster.row_hashes()
+        target, killed = self.place("killed"), 0
+        for attempt in range(20):
+            words = ("--delta",) if os.path.exists(target) else ()
+            program = subprocess.Popen(
+                self.command("restore", "latest", "--target", target, "--no-recovery-signal", *words),
+                env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                program.wait(0.05 + 0.02 * attempt)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+                killed += 1
+                if os.path.exists(f"{target}/global/pg_control"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.remove(f"{target}/.pv-restore-unfinished")
+                    self.assert_same_tree(target, backup)
+        self.assertGreater(killed, 0)
+        self.run_it("restore", "latest", "--target", target, "--no-recovery-signal", "--delta")
+        self.assertFalse(os.path.exists(f"{target}/.pv-restore-unfinished"))
+        self.assert_accepted(cluster, target, rows)
 
     def test_a_data_directory_in_use_is_never_written_over(self):
         self.init()

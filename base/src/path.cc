@@ -40,7 +40,8 @@ std::string name_of(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Dir>> make_dirs(Env& env, const std::string& path) {
+Result<std::unique_ptr<Dir>> make_dirs(Env& env, const std::string& path,
+                                       const MetadataChange& of_new) {
   if (path.empty()) return Error(ErrorCode::InvalidArgument, "empty path");
   // Walk up to the first folder that exists, then make the missing ones on the way down.
   std::vector<std::string> missing;
@@ -59,6 +60,7 @@ Result<std::unique_ptr<Dir>> make_dirs(Env& env, const std::string& path) {
     const Status made = dir->make_dir(*name);
     // Somebody else may have made it meanwhile; opening it tells.
     if (!made && made.error().code() != ErrorCode::AlreadyExists) return made.error();
+    if (made) dir->set_metadata(*name, of_new).ignore("as far as it can be set");
     PV_TRY_ASSIGN(dir, dir->open_dir(*name));
   }
   return dir;

@@ -167,8 +167,9 @@ Status ClusterRestore::link(Dir& links, const TablespaceTarget& tablespace) {
 }
 
 Status ClusterRestore::open_tablespace(const TablespaceTarget& tablespace) {
-  auto opened = request_.dry_run ? workspace_.env().open_dir(tablespace.directory)
-                                 : make_dirs(workspace_.env(), tablespace.directory);
+  auto opened = request_.dry_run
+                    ? workspace_.env().open_dir(tablespace.directory)
+                    : make_dirs(workspace_.env(), tablespace.directory, metadata_of_parents());
   if (!opened && request_.dry_run && opened.error().code() == ErrorCode::NotFound) return ok();
   if (!opened) return opened.error();
   directories_.emplace(tablespace_path(tablespace.oid), std::move(*opened));

@@ -52,6 +52,12 @@ class ClusterRestore {
                                                       const RestoreRequest& request,
                                                       RestoreOutcome& outcome);
 
+  /// Of folders above the data directory and tablespaces that have to be made: the server's user
+  /// must get through them.
+  MetadataChange metadata_of_parents() const {
+    return {.mode = {}, .uid = owner_.uid, .gid = owner_.gid, .mtime_ns = {}};
+  }
+
   /// Steps 1 to 4. `target` is null in a dry run without one. Errors: Locked; of the target.
   Status begin(const std::shared_ptr<Dir>& target, const repo::Entry& top);
 

@@ -100,7 +100,8 @@ Status RestoreRun::plan_cluster() {
 
 Status RestoreRun::open_target() {
   if (!request_.dry_run) {
-    PV_TRY_ASSIGN(target_, make_dirs(workspace_.env(), request_.target));
+    const MetadataChange of_new = cluster_ ? cluster_->metadata_of_parents() : MetadataChange{};
+    PV_TRY_ASSIGN(target_, make_dirs(workspace_.env(), request_.target, of_new));
   } else if (request_.delta) {
     auto there = workspace_.env().open_dir(request_.target);
     if (there) target_ = std::move(*there);
