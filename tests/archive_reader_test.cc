@@ -199,6 +199,17 @@ TEST(ArchiveReader, RefusesNamesThatAreNotInNormalForm) {
   expect_corrupt(one_member({.type = '2', .link_target = std::string("a\0b", 3)}), "NUL");
 }
 
+TEST(ArchiveReader, TakesTheHistoryFileWhoseNamePgBasebackupCutInPlace) {
+  const auto read = read_archive(one_member({.name = std::string("00000002.history\0tmp", 20)}));
+  ASSERT_TRUE(read) << read.error().message();
+  ASSERT_EQ(read->size(), 1U);
+  EXPECT_EQ(read->front().member.path, "00000002.history");
+  expect_corrupt(one_member({.name = std::string("00000002.history\0tmq", 20)}), "NUL");
+  expect_corrupt(one_member({.name = std::string("00000002.history\0tmp2", 21)}), "NUL");
+  expect_corrupt(one_member({.name = std::string("00000002.history\0tmp\0x", 22)}), "NUL");
+  expect_corrupt(one_member({.name = std::string("\0tmp", 4)}), "empty name");
+}
+
 TEST(ArchiveReader, RefusesNamesLongerThanFileSystemsTakeAndTakesTheLongest) {
   const std::string prefix(155, 'p');
   const auto read =

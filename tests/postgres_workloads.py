@@ -52,14 +52,14 @@ class Workloads(PostgresVault):
             self.work_on.fail_over(state, ACTIONS // 2)
         self.work_on.step(ACTIONS)
 
-    def restored(self):
+    def restore_newest(self):
         tablespaces = self.work_on.cluster.tablespaces()
         return self.restore_cluster(tablespaces=tablespaces)
 
     def check_step(self, way):
         self.chain.take(self.work_on.cluster, tar=way != "plain", options=TAR_OPTIONS.get(way, ()))
         self.backup_postgres(self.chain.given)
-        target = self.restored()
+        target = self.restore_newest()
         self.assert_same_tree(target, self.chain.state)
         self.states.append((trees.digests(target, OWN_FILES), list(self.work_on.cluster.tablespaces())))
         self.counted["snapshots equal to the oracle"] += 1
@@ -119,7 +119,7 @@ class Workloads(PostgresVault):
             cluster = self.work_on.cluster
             self.backup_postgres("--connect", cluster.conninfo())
             rows = cluster.row_hashes()
-            target = self.restored()
+            target = self.restore_newest()
             self.states.append((trees.digests(target, OWN_FILES), list(cluster.tablespaces())))
             if state:
                 basebackup.remove(state)

@@ -156,8 +156,21 @@ Status check_member_path(std::string_view path) {
   }
 }
 
+// pg_basebackup writes the history file of a timeline into pg_wal.tar as X.tmp and then cuts the
+// name to X in place, so that "tmp" stays behind the NUL. Source: PostgreSQL 17,
+// src/bin/pg_basebackup/walmethods.c, tar_close.
+Result<std::string> parse_name(ByteView block) {
+  constexpr std::string_view kLeftBehind("\0tmp\0", 5);
+  const std::string_view text = text_of(block, kName);
+  const std::size_t length = std::min(text.find('\0'), text.size());
+  const std::string_view rest = text.substr(length);
+  const bool is_cut = rest.starts_with(kLeftBehind) &&
+                      rest.find_first_not_of('\0', kLeftBehind.size()) == rest.npos;
+  return is_cut ? std::string(text.substr(0, length)) : parse_text(block, kName);
+}
+
 Result<std::string> parse_path(ByteView block, bool is_ustar) {
-  PV_TRY_ASSIGN(std::string path, parse_text(block, kName));
+  PV_TRY_ASSIGN(std::string path, parse_name(block));
   if (!is_ustar) return path;  // GNU has times there.
   PV_TRY_ASSIGN(const std::string prefix, parse_text(block, kPrefix));
   return prefix.empty() ? path : prefix + "/" + path;

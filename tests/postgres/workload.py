@@ -302,11 +302,12 @@ class Workload:
             return
         template = self.rng.choice(["template1", *self._extra_databases()])
         strategy = self.rng.choice(("file_copy", "wal_log"))
-        spaces = ["pg_default", *self._tablespaces()]
-        # Objects of the template keep their tablespaces: any is allowed but one that has some of them.
-        space = self.rng.choice(spaces) if template == "template1" else "pg_default"
-        self.cluster.psql(f"CREATE DATABASE d{self.count} TEMPLATE {template} STRATEGY {strategy} "
-                          f"TABLESPACE {space}", "template1")
+        # Tables of another template keep their tablespaces, of which none may be the new default.
+        space = ""
+        if template == "template1":
+            space = f"TABLESPACE {self.rng.choice(['pg_default', *self._tablespaces()])}"
+        self.cluster.psql(f"CREATE DATABASE d{self.count} TEMPLATE {template} STRATEGY {strategy} {space}",
+                          "template1")
 
     def _drop_database(self):
         names = self._extra_databases()
