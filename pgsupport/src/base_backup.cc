@@ -19,7 +19,7 @@ Error bad_stream(std::string_view problem) {
 }
 
 // Start and end: one row of a position and a timeline.
-Result<WalPoint> parse_point(const PgRows& rows) {
+Result<WalPoint> parse_point(const PgAnswer& rows) {
   if (!rows || rows.status() != PGRES_TUPLES_OK || rows.rows() != 1 || rows.columns() != 2) {
     return bad_stream("no position where one is due");
   }
@@ -32,7 +32,7 @@ Result<WalPoint> parse_point(const PgRows& rows) {
   return point;
 }
 
-Result<TablespaceLocation> parse_tablespace(const PgRows& rows, int row) {
+Result<TablespaceLocation> parse_tablespace(const PgAnswer& rows, int row) {
   TablespaceLocation place;
   PV_TRY_ASSIGN(const std::uint64_t oid, rows.number(row, 0, kOidMax));
   place.oid = static_cast<std::uint32_t>(oid);
@@ -55,10 +55,10 @@ class ServerBackup final : public BaseBackup {
     }
     if (options.include_wal) PV_TRY(reserve_wal());
     PV_TRY(connection_->send(command));
-    PV_TRY_ASSIGN(const PgRows start, connection_->next_answer());
+    PV_TRY_ASSIGN(const PgAnswer start, connection_->next_answer());
     PV_TRY_ASSIGN(start_, parse_point(start));
     PV_TRY(read_tablespaces());
-    PV_TRY_ASSIGN(const PgRows copy, connection_->next_answer());
+    PV_TRY_ASSIGN(const PgAnswer copy, connection_->next_answer());
     if (!copy || copy.status() != PGRES_COPY_OUT) return bad_stream("no archives");
     return ok();
   }
@@ -99,7 +99,7 @@ class ServerBackup final : public BaseBackup {
     if (!is_ended_) return Error(ErrorCode::InvalidArgument, "base backup: not read to its end");
     if (connection_ == nullptr) return end_;
     while (true) {
-      Result<PgRows> answer = connection_->next_answer();
+      Result<PgAnswer> answer = connection_->next_answer();
       if (!answer) return with_warnings(answer.error());
       if (!*answer) break;
       if (answer->status() != PGRES_COMMAND_OK) return bad_stream("an answer after the last one");
@@ -112,12 +112,12 @@ class ServerBackup final : public BaseBackup {
  private:
   Status upload_manifest(ByteView manifest) {
     PV_TRY(connection_->send("UPLOAD_MANIFEST"));
-    PV_TRY_ASSIGN(const PgRows ready, connection_->next_answer());
+    PV_TRY_ASSIGN(const PgAnswer ready, connection_->next_answer());
     if (!ready || ready.status() != PGRES_COPY_IN) return bad_stream("the manifest is not wanted");
     PV_TRY(connection_->put_copy(manifest));
     PV_TRY(connection_->end_copy());
     while (true) {
-      PV_TRY_ASSIGN(const PgRows answer, connection_->next_answer());
+      PV_TRY_ASSIGN(const PgAnswer answer, connection_->next_answer());
       if (!answer) return ok();
       if (answer.status() != PGRES_COMMAND_OK) return bad_stream("the manifest is not wanted");
     }
@@ -136,7 +136,7 @@ class ServerBackup final : public BaseBackup {
 
   // The base comes last, without an OID; estimates are in kB.
   Status read_tablespaces() {
-    PV_TRY_ASSIGN(const PgRows rows, connection_->next_answer());
+    PV_TRY_ASSIGN(const PgAnswer rows, connection_->next_answer());
     if (!rows || rows.status() != PGRES_TUPLES_OK || rows.columns() != 3 || rows.rows() < 1) {
       return bad_stream("no tablespaces");
     }
@@ -175,7 +175,7 @@ class ServerBackup final : public BaseBackup {
 
   // The stream may also have ended for an error, which comes in place of the end position.
   Status end_copy() {
-    PV_TRY_ASSIGN(const PgRows end, connection_->next_answer());
+    PV_TRY_ASSIGN(const PgAnswer end, connection_->next_answer());
     PV_TRY_ASSIGN(end_, parse_point(end));
     is_ended_ = true;
     is_inside_ = false;

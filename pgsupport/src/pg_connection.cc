@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -10,16 +9,16 @@
 #include <charconv>
 #include <limits>
 
-#include "pagevault/base/unique_fd.h"
 #include "server_message.h"
 
 namespace pagevault::pgsupport {
 namespace {
 
-constexpr int kLookMs = 200;            // How long a wait may overlook a request to stop.
+constexpr int kLookMs = 200;  // How long a wait may overlook a request to stop.
+constexpr int kLooksPerSecond = 1000 / kLookMs;
 constexpr int kConnectSecondsMax = 60;  // Without connect_timeout; all hosts of the list together.
-constexpr int kReachableMs = 1000;
 constexpr std::size_t kWarningsMax = 10;
+constexpr std::size_t kAnswerBytesMax = 64 * kMiB;
 constexpr std::size_t kCopyBytes = 64 * kKiB;
 
 struct OptionsCloser {
@@ -27,8 +26,8 @@ struct OptionsCloser {
 };
 using Options = std::unique_ptr<PQconninfoOption, OptionsCloser>;
 
-struct CancelCloser {
-  void operator()(PGcancel* cancel) const { PQfreeCancel(cancel); }
+struct ResultCloser {
+  void operator()(PGresult* result) const { PQclear(result); }
 };
 
 // libpq takes a text without '=' that is no URI for a database's name.
@@ -89,33 +88,46 @@ int connect_seconds(const Options& options) {
   return seconds > 0 ? seconds : kConnectSecondsMax;
 }
 
-// Whether a connection to the peer of `socket` comes about soon.
-bool is_reachable(int socket) {
-  sockaddr_storage storage{};
-  socklen_t length = sizeof storage;
-  auto* const address = static_cast<sockaddr*>(static_cast<void*>(&storage));
-  if (getpeername(socket, address, &length) != 0) return false;
-  if (storage.ss_family == AF_UNIX) return true;
-  const UniqueFd probe(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!probe) return false;
-  if (::connect(probe.get(), address, length) == 0) return true;
-  pollfd wanted{.fd = probe.get(), .events = POLLOUT, .revents = 0};
-  int failure = 0;
-  socklen_t failure_length = sizeof failure;
-  return errno == EINPROGRESS && poll(&wanted, 1, kReachableMs) == 1 &&
-         getsockopt(probe.get(), SOL_SOCKET, SO_ERROR, &failure, &failure_length) == 0 &&
-         failure == 0;
-}
-
 }  // namespace
 
-std::string_view PgRows::text(int row, int column) const {
-  if (row >= rows() || column >= columns()) return {};
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+int PgAnswer::rows() const {
+  return columns_ == 0 ? 0 : static_cast<int>(values_.size()) / columns_;
 }
 
-Result<std::uint64_t> PgRows::number(int row, int column, std::uint64_t max) const {
+const std::string* PgAnswer::find(int row, int column) const {
+  if (row < 0 || row >= rows() || column < 0 || column >= columns_) return nullptr;
+  const auto& value = values_[static_cast<std::size_t>(row * columns_ + column)];
+  return value ? &*value : nullptr;
+}
+
+std::string_view PgAnswer::text(int row, int column) const {
+  const std::string* const value = find(row, column);
+  return value == nullptr ? std::string_view() : std::string_view(*value);
+}
+
+void PgAnswer::set_status(const PGresult* result) {
+  is_there_ = true;
+  status_ = PQresultStatus(result);
+  columns_ = PQnfields(result);
+}
+
+std::size_t PgAnswer::add(const PGresult* result) {
+  std::size_t bytes = 0;
+  for (int row = 0; row < PQntuples(result); ++row) {
+    for (int column = 0; column < columns_; ++column) {
+      if (PQgetisnull(result, row, column) != 0) {
+        values_.emplace_back();
+      } else {
+        const auto length = static_cast<std::size_t>(PQgetlength(result, row, column));
+        values_.emplace_back(std::in_place, PQgetvalue(result, row, column), length);
+      }
+      bytes += sizeof(values_.back()) + (values_.back() ? values_.back()->size() : 0);
+    }
+  }
+  return bytes;
+}
+
+Result<std::uint64_t> PgAnswer::number(int row, int column, std::uint64_t max) const {
   const std::string_view digits = text(row, column);
   std::uint64_t value = 0;
   const char* const end = digits.data() + digits.size();
@@ -129,15 +141,16 @@ Result<std::uint64_t> PgRows::number(int row, int column, std::uint64_t max) con
 
 Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& conninfo, Kind kind,
                                                          CancelToken& cancel) {
-  std::unique_ptr<PgConnection> connection(new PgConnection(cancel));
-  PV_TRY(connection->connect(conninfo, kind));
+  std::unique_ptr<PgConnection> connection(new PgConnection(conninfo, kind, cancel));
+  PV_TRY(connection->connect(std::nullopt));
+  connection->quiet_looks_.reset();
   return connection;
 }
 
-Status PgConnection::connect(const std::string& conninfo, Kind kind) {
+Status PgConnection::connect(std::optional<int> quiet_looks) {
   Options options;
-  if (is_conninfo(conninfo)) {
-    PV_TRY_ASSIGN(options, parse_conninfo(conninfo));
+  if (is_conninfo(conninfo_)) {
+    PV_TRY_ASSIGN(options, parse_conninfo(conninfo_));
   }
   std::vector<const char*> names;
   std::vector<const char*> values;
@@ -146,44 +159,44 @@ Status PgConnection::connect(const std::string& conninfo, Kind kind) {
     values.push_back(setting.value);
   };
   for (const Setting& setting : settings_before()) add(setting);
-  add({"dbname", conninfo.c_str()});
-  for (const Setting& setting : settings_after(kind, options)) add(setting);
+  add({"dbname", conninfo_.c_str()});
+  for (const Setting& setting : settings_after(kind_, options)) add(setting);
   add({});
+  quiet_looks_ = quiet_looks.value_or(connect_seconds(options) * kLooksPerSecond);
   handle_.reset(PQconnectStartParams(names.data(), values.data(), 1));
   if (handle_ == nullptr) return Error(ErrorCode::Io, "libpq: out of memory");
   PQsetNoticeReceiver(handle_.get(), &PgConnection::keep_warning, this);
-  PV_TRY(poll_connect(connect_seconds(options)));
+  PV_TRY(poll_connect());
   PQsetnonblocking(handle_.get(), 1);
   return ok();
 }
 
-Status PgConnection::poll_connect(int timeout_s) {
-  int waits_left = timeout_s * 1000 / kLookMs;
+Status PgConnection::poll_connect() {
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   while (next != PGRES_POLLING_OK) {
     if (PQstatus(handle_.get()) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return lost();
     PV_TRY_ASSIGN(const bool is_ready, wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT));
-    if (!is_ready && --waits_left <= 0) {
-      return Error(ErrorCode::Io,
-                   fmt::format("connect to {}: no answer for {} s", host(), timeout_s));
-    }
     if (is_ready) next = PQconnectPoll(handle_.get());
   }
   return ok();
 }
 
 PgConnection::~PgConnection() {
-  if (handle_ != nullptr && PQtransactionStatus(handle_.get()) == PQTRANS_ACTIVE) cancel_command();
+  if (kind_ != Kind::Replication || handle_ == nullptr) return;
+  if (PQstatus(handle_.get()) != CONNECTION_OK) return;
+  if (PQtransactionStatus(handle_.get()) != PQTRANS_ACTIVE) return;
+  cancel_backend().ignore("the server notices when it next sends something");
 }
 
-// A server that waits (for a checkpoint, an archive, a summary) does not look at its socket: being
-// told is what makes it give up. libpq connects for that without a limit of time, so only when it
-// will not have to wait.
-void PgConnection::cancel_command() {
-  if (PQstatus(handle_.get()) != CONNECTION_OK || !is_reachable(PQsocket(handle_.get()))) return;
-  const std::unique_ptr<PGcancel, CancelCloser> cancel(PQgetCancel(handle_.get()));
-  std::array<char, 256> reason{};
-  if (cancel != nullptr) PQcancel(cancel.get(), reason.data(), static_cast<int>(reason.size()));
+// A session that waits (for a checkpoint, an archive, a summary) does not look at its socket: being
+// told is what makes it give up. Not by PQcancel, which waits without limit for a server that
+// hangs.
+Status PgConnection::cancel_backend() const {
+  CancelToken never;  // Ours is what brought us here, perhaps.
+  PgConnection teller(conninfo_, Kind::Sql, never);
+  PV_TRY(teller.connect(kLooksPerSecond));
+  PV_TRY(teller.query(fmt::format("SELECT pg_catalog.pg_cancel_backend({})", backend())));
+  return ok();
 }
 
 std::string PgConnection::host() const {
@@ -208,6 +221,9 @@ Result<bool> PgConnection::wait(short events) {
   pollfd wanted{.fd = PQsocket(handle_.get()), .events = events, .revents = 0};
   const int ready = poll(&wanted, 1, kLookMs);
   if (ready < 0 && errno != EINTR) return Error(ErrorCode::Io, "wait for the server: poll failed");
+  if (ready == 0 && quiet_looks_ && --*quiet_looks_ <= 0) {
+    return Error(ErrorCode::Io, fmt::format("{}: no answer in time", host()));
+  }
   return ready > 0;
 }
 
@@ -228,27 +244,43 @@ Status PgConnection::flush() {
   return ok();
 }
 
-Status PgConnection::send(const std::string& command) {
-  if (PQsendQuery(handle_.get(), command.c_str()) == 0) return lost();
+// Row by row, so that there is a limit to what an answer takes.
+Status PgConnection::sent(int outcome) {
+  if (outcome == 0 || PQsetSingleRowMode(handle_.get()) == 0) return lost();
   return flush();
 }
 
-Result<PgRows> PgConnection::next_answer() {
-  while (PQisBusy(handle_.get()) != 0) PV_TRY(wait_for_input());
-  PgRows rows(PQgetResult(handle_.get()));
-  if (rows && rows.status() == PGRES_FATAL_ERROR) return server_error(rows.get());
-  return rows;
+Status PgConnection::send(const std::string& command) {
+  return sent(PQsendQuery(handle_.get(), command.c_str()));
 }
 
-// The last rows of all answers: the connection is free for the next command, also after an error.
-Result<PgRows> PgConnection::last_rows() {
-  PgRows last(nullptr);
+Result<PgAnswer> PgConnection::next_answer() {
+  PgAnswer answer;
+  std::size_t bytes = 0;
+  while (true) {
+    while (PQisBusy(handle_.get()) != 0) PV_TRY(wait_for_input());
+    PV_TRY(cancel_->check());
+    const std::unique_ptr<PGresult, ResultCloser> result(PQgetResult(handle_.get()));
+    if (result == nullptr) return answer;
+    if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR) return server_error(result.get());
+    answer.set_status(result.get());
+    bytes += answer.add(result.get());
+    is_overrun_ = bytes > kAnswerBytesMax;
+    if (is_overrun_) return Error(ErrorCode::Io, "server: an answer that is too long");
+    if (answer.status() != PGRES_SINGLE_TUPLE) return answer;
+  }
+}
+
+// The last of all answers: the connection is free for the next command, also after an error.
+Result<PgAnswer> PgConnection::last_answer() {
+  PgAnswer last;
   std::optional<Error> failure;
   while (true) {
-    Result<PgRows> next = next_answer();
+    Result<PgAnswer> next = next_answer();
     if (!next) {
-      if (PQstatus(handle_.get()) != CONNECTION_OK || cancel_->cancelled()) return next;
-      if (!failure) failure = next.error();
+      const bool is_over = PQstatus(handle_.get()) != CONNECTION_OK || is_overrun_;
+      if (failure || is_over || cancel_->cancelled()) return next;
+      failure = next.error();
       continue;
     }
     if (!*next) break;
@@ -263,21 +295,19 @@ Result<PgRows> PgConnection::last_rows() {
   return last;
 }
 
-Result<PgRows> PgConnection::query(const std::string& command) {
+Result<PgAnswer> PgConnection::query(const std::string& command) {
   PV_TRY(send(command));
-  return last_rows();
+  return last_answer();
 }
 
-Result<PgRows> PgConnection::query(const std::string& command,
-                                   std::span<const std::string> parameters, Values values) {
+Result<PgAnswer> PgConnection::query(const std::string& command,
+                                     std::span<const std::string> parameters, Values values) {
   std::vector<const char*> texts;
   for (const std::string& parameter : parameters) texts.push_back(parameter.c_str());
-  if (PQsendQueryParams(handle_.get(), command.c_str(), static_cast<int>(texts.size()), nullptr,
-                        texts.data(), nullptr, nullptr, values == Values::Binary ? 1 : 0) == 0) {
-    return lost();
-  }
-  PV_TRY(flush());
-  return last_rows();
+  PV_TRY(sent(PQsendQueryParams(handle_.get(), command.c_str(), static_cast<int>(texts.size()),
+                                nullptr, texts.data(), nullptr, nullptr,
+                                values == Values::Binary ? 1 : 0)));
+  return last_answer();
 }
 
 Status PgConnection::put_copy(ByteView bytes) {

@@ -18,28 +18,32 @@
 
 namespace pagevault::pgsupport {
 
-/// Rows of an answer. Values are text, unless asked for otherwise.
-class PgRows {
+/// An answer: rows, or what else the server has to say. Values are text, unless asked for
+/// otherwise.
+class PgAnswer {
  public:
-  explicit PgRows(PGresult* result) : result_(result) {}
-
   /// False: there is no answer left.
-  explicit operator bool() const { return result_ != nullptr; }
-  ExecStatusType status() const { return PQresultStatus(result_.get()); }
-  int rows() const { return PQntuples(result_.get()); }
-  int columns() const { return PQnfields(result_.get()); }
-  bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+  explicit operator bool() const { return is_there_; }
+  ExecStatusType status() const { return status_; }
+  int rows() const;
+  int columns() const { return columns_; }
+  bool is_null(int row, int column) const { return find(row, column) == nullptr; }
   /// Valid as long as this is; empty for NULL and for places outside.
   std::string_view text(int row, int column) const;
   /// Errors: Corrupt when it is not a decimal number up to `max`.
   Result<std::uint64_t> number(int row, int column, std::uint64_t max) const;
-  const PGresult* get() const { return result_.get(); }
 
  private:
-  struct Closer {
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
-  std::unique_ptr<PGresult, Closer> result_;
+  friend class PgConnection;
+  const std::string* find(int row, int column) const;
+  void set_status(const PGresult* result);
+  /// Adds rows; their bytes.
+  std::size_t add(const PGresult* result);
+
+  bool is_there_ = false;
+  ExecStatusType status_ = PGRES_EMPTY_QUERY;
+  int columns_ = 0;
+  std::vector<std::optional<std::string>> values_;  // Row by row.
 };
 
 /// Not thread-safe, not movable: libpq keeps its address. Errors everywhere: Cancelled; Io (the
@@ -59,7 +63,7 @@ class PgConnection {
                                                     CancelToken& cancel);
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
-  /// Has the server cancel what it is at.
+  /// Has the server give up what it is at, if that was a command of replication.
   ~PgConnection();
 
   int version() const { return PQserverVersion(handle_.get()); }
@@ -71,14 +75,14 @@ class PgConnection {
   int backend() const { return PQbackendPID(handle_.get()); }
 
   /// Runs one command that answers with one set of rows (perhaps none, of no columns).
-  Result<PgRows> query(const std::string& command);
+  Result<PgAnswer> query(const std::string& command);
   /// SQL only, with $1, $2, ...
-  Result<PgRows> query(const std::string& command, std::span<const std::string> parameters,
-                       Values values = Values::Text);
+  Result<PgAnswer> query(const std::string& command, std::span<const std::string> parameters,
+                         Values values = Values::Text);
 
   Status send(const std::string& command);
   /// The next answer to what was sent, none after the last one.
-  Result<PgRows> next_answer();
+  Result<PgAnswer> next_answer();
   /// Data after an answer with PGRES_COPY_IN, and its end.
   Status put_copy(ByteView bytes);
   Status end_copy();
@@ -90,16 +94,18 @@ class PgConnection {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  explicit PgConnection(CancelToken& cancel) : cancel_(&cancel) {}
+  PgConnection(std::string conninfo, Kind kind, CancelToken& cancel)
+      : conninfo_(std::move(conninfo)), kind_(kind), cancel_(&cancel) {}
 
-  Status connect(const std::string& conninfo, Kind kind);
-  Status poll_connect(int timeout_s);
+  Status connect(std::optional<int> quiet_looks);
+  Status poll_connect();
   Result<bool> wait(short events);
   Status wait_for_input();
   Status flush();
-  Result<PgRows> last_rows();
+  Status sent(int outcome);
+  Result<PgAnswer> last_answer();
   Error lost() const;
-  void cancel_command();
+  Status cancel_backend() const;
   static void keep_warning(void* self, const PGresult* notice);
 
   struct Finisher {
@@ -109,8 +115,12 @@ class PgConnection {
     void operator()(char* bytes) const { PQfreemem(bytes); }
   };
 
+  std::string conninfo_;  // With the password, perhaps: never printed.
+  Kind kind_;
   CancelToken* cancel_;
+  std::optional<int> quiet_looks_;  // How often it may look in vain before it gives the server up.
   std::vector<std::string> warnings_;
+  bool is_overrun_ = false;  // An answer was too long: the rest of it is still to come.
   std::unique_ptr<PGconn, Finisher> handle_;
   std::unique_ptr<char, Freer> message_;  // What next_copy gave last.
 };

@@ -96,7 +96,7 @@ class Server final : public PostgresServer {
 
   Result<Lsn> current_lsn() override {
     PV_TRY_ASSIGN(PgConnection* const connection, sql());
-    PV_TRY_ASSIGN(const PgRows rows,
+    PV_TRY_ASSIGN(const PgAnswer rows,
                   connection->query("SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN "
                                     "pg_catalog.pg_last_wal_replay_lsn() ELSE "
                                     "pg_catalog.pg_current_wal_insert_lsn() END"));
@@ -139,11 +139,11 @@ class Server final : public PostgresServer {
 
   Result<std::vector<TimelineStay>> read_history() {
     PV_TRY_ASSIGN(PgConnection* const connection, replication());
-    PV_TRY_ASSIGN(const PgRows system, connection->query("IDENTIFY_SYSTEM"));
+    PV_TRY_ASSIGN(const PgAnswer system, connection->query("IDENTIFY_SYSTEM"));
     PV_TRY_ASSIGN(const std::uint64_t timeline, system.number(0, 1, UINT32_MAX));
     facts_.timeline.value = static_cast<std::uint32_t>(timeline);
     if (timeline <= 1) return parse_timeline_history("", facts_.timeline);
-    PV_TRY_ASSIGN(const PgRows rows,
+    PV_TRY_ASSIGN(const PgAnswer rows,
                   connection->query(fmt::format("TIMELINE_HISTORY {}", timeline)));
     return parse_timeline_history(rows.text(0, 1), facts_.timeline);
   }
@@ -151,8 +151,8 @@ class Server final : public PostgresServer {
   // Where a backup begun now would start at the latest: a standby's at its last restartpoint.
   Result<Lsn> newest_start(PgConnection& connection) {
     if (!facts_.in_recovery) return current_lsn();
-    PV_TRY_ASSIGN(const PgRows rows, connection.query("SELECT redo_lsn FROM "
-                                                      "pg_catalog.pg_control_checkpoint()"));
+    PV_TRY_ASSIGN(const PgAnswer rows, connection.query("SELECT redo_lsn FROM "
+                                                        "pg_catalog.pg_control_checkpoint()"));
     return parse_lsn(rows.text(0, 0));
   }
 

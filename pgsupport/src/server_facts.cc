@@ -49,7 +49,7 @@ Status read_sizes(PgConnection& connection, ServerFacts& facts) {
 // Who the server is: system identifier and timeline, in the first two columns.
 Status read_identity(PgConnection& connection, PgConnection::Kind kind, ServerFacts& facts) {
   const bool is_sql = kind == PgConnection::Kind::Sql;
-  PV_TRY_ASSIGN(const PgRows rows,
+  PV_TRY_ASSIGN(const PgAnswer rows,
                 connection.query(is_sql ? "SELECT s.system_identifier, c.timeline_id FROM "
                                           "pg_catalog.pg_control_system() s, "
                                           "pg_catalog.pg_control_checkpoint() c"
@@ -80,7 +80,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 }
 
 Result<std::string> show(PgConnection& connection, const std::string& setting) {
-  PV_TRY_ASSIGN(const PgRows rows, connection.query("SHOW " + setting));
+  PV_TRY_ASSIGN(const PgAnswer rows, connection.query("SHOW " + setting));
   if (rows.rows() != 1) return Error(ErrorCode::Corrupt, "server: no value of " + setting);
   return std::string(rows.text(0, 0));
 }

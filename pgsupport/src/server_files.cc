@@ -25,8 +25,8 @@ Error with_grants(const Error& error, const PgConnection& sql) {
 
 // Folder of a tablespace's files: "PG_17_202406281".
 Result<std::string> version_folder(PgConnection& sql) {
-  PV_TRY_ASSIGN(const PgRows rows, sql.query("SELECT catalog_version_no FROM "
-                                             "pg_catalog.pg_control_system()"));
+  PV_TRY_ASSIGN(const PgAnswer rows, sql.query("SELECT catalog_version_no FROM "
+                                               "pg_catalog.pg_control_system()"));
   PV_TRY_ASSIGN(const std::uint64_t catalog,
                 rows.number(0, 0, std::numeric_limits<std::uint32_t>::max()));
   return fmt::format("PG_{}_{}", sql.version() / 10000, catalog);

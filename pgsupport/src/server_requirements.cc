@@ -24,7 +24,7 @@ struct Account {
 };
 
 Result<Account> read_account(PgConnection& sql) {
-  PV_TRY_ASSIGN(const PgRows rows,
+  PV_TRY_ASSIGN(const PgAnswer rows,
                 sql.query("SELECT current_user, r.rolsuper OR r.rolreplication, "
                           "pg_catalog.current_setting('wal_level'), "
                           "pg_catalog.current_setting('max_wal_senders'), "
@@ -85,8 +85,8 @@ Status add_summary_problems(const ServerFacts& facts, PgConnection& sql,
                      .remedy = "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf();",
                      .for_incrementals_only = true});
   }
-  PV_TRY_ASSIGN(const PgRows rows, sql.query("SELECT setting FROM pg_catalog.pg_settings WHERE "
-                                             "name = 'wal_summary_keep_time'"));
+  PV_TRY_ASSIGN(const PgAnswer rows, sql.query("SELECT setting FROM pg_catalog.pg_settings WHERE "
+                                               "name = 'wal_summary_keep_time'"));
   PV_TRY_ASSIGN(const std::uint64_t minutes, rows.number(0, 0, kSettingMax));
   if (minutes == 0 || minutes >= kKeepMinutesMin) return ok();  // 0: kept for ever.
   found.push_back({.problem = fmt::format("wal_summary_keep_time is {} min: backups that lie "

@@ -11,14 +11,14 @@ namespace {
 
 constexpr std::uint64_t kColumnMax = std::numeric_limits<std::uint32_t>::max();
 
-Result<std::uint32_t> number_at(const PgRows& rows, int row, int column) {
+Result<std::uint32_t> number_at(const PgAnswer& rows, int row, int column) {
   PV_TRY_ASSIGN(const std::uint64_t value, rows.number(row, column, kColumnMax));
   return static_cast<std::uint32_t>(value);
 }
 
 Result<std::vector<WalRange>> list_summaries(PgConnection& sql) {
-  PV_TRY_ASSIGN(const PgRows rows, sql.query("SELECT tli, start_lsn, end_lsn FROM "
-                                             "pg_catalog.pg_available_wal_summaries()"));
+  PV_TRY_ASSIGN(const PgAnswer rows, sql.query("SELECT tli, start_lsn, end_lsn FROM "
+                                               "pg_catalog.pg_available_wal_summaries()"));
   std::vector<WalRange> summaries;
   for (int row = 0; row < rows.rows(); ++row) {
     WalRange range;
@@ -32,8 +32,8 @@ Result<std::vector<WalRange>> list_summaries(PgConnection& sql) {
 
 // Up to where WAL has been summarized; timeline 0 when the server does not know.
 Result<WalPoint> summarizer_position(PgConnection& sql) {
-  PV_TRY_ASSIGN(const PgRows rows, sql.query("SELECT summarized_tli, summarized_lsn FROM "
-                                             "pg_catalog.pg_get_wal_summarizer_state()"));
+  PV_TRY_ASSIGN(const PgAnswer rows, sql.query("SELECT summarized_tli, summarized_lsn FROM "
+                                               "pg_catalog.pg_get_wal_summarizer_state()"));
   WalPoint position;
   PV_TRY_ASSIGN(position.timeline.value, number_at(rows, 0, 0));
   PV_TRY_ASSIGN(position.lsn, parse_lsn(rows.text(0, 1)));
@@ -83,7 +83,7 @@ Result<std::vector<RelationFork>> find_forks_at_risk(PgConnection& sql, const Wa
   const std::array<std::string, 3> parameters = {std::to_string(range.timeline.value),
                                                  to_text(range.start), to_text(range.end)};
   PV_TRY_ASSIGN(
-      const PgRows rows,
+      const PgAnswer rows,
       sql.query("SELECT DISTINCT c.reltablespace, c.reldatabase, c.relfilenode, c.relforknumber, "
                 "c.relblocknumber FROM pg_catalog.pg_available_wal_summaries() s, "
                 "LATERAL pg_catalog.pg_wal_summary_contents(s.tli, s.start_lsn, s.end_lsn) c "

@@ -46,8 +46,9 @@ struct TablespaceLocation {
   bool in_place() const { return !path.starts_with('/'); }
 };
 
-/// A base backup under way. One thread. Destroyed before its end: the connection is closed, which
-/// ends the server's backup mode.
+/// A base backup under way. One thread. Destroyed before its end: the server is told to give it up
+/// (by SQL: a role without ends it when the server next sends something), and the connection
+/// closed.
 class BaseBackup {
  public:
   virtual ~BaseBackup() = default;
@@ -82,9 +83,9 @@ class BaseBackup {
 class PostgresServer {
  public:
   /// `conninfo` as libpq takes it (or a URI). A password in it never reaches messages. `cancel`
-  /// outlives the server and ends waiting for it within a second (looking up a host's name apart).
-  /// Without a replication connection this succeeds if SQL works: then missing_requirements says
-  /// what to do, and begin fails. Errors: also InvalidArgument (no conninfo).
+  /// outlives the server and ends waiting for it within two seconds (looking up a host's name
+  /// apart). Without a replication connection this succeeds if SQL works: then missing_requirements
+  /// says what to do, and begin fails. Errors: also InvalidArgument (no conninfo).
   static Result<std::unique_ptr<PostgresServer>> connect(const std::string& conninfo,
                                                          CancelToken& cancel);
   virtual ~PostgresServer() = default;
