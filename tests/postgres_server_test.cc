@@ -461,6 +461,50 @@ TEST_F(Server, SaysWhereNobodyListens) {
   EXPECT_THAT(server.error().message(), Not(HasSubstr("\n")));
 }
 
+// The same over a network.
+class ServerOverTls : public Server {
+ protected:
+  std::string tls() const {
+    const char* const conninfo = std::getenv("PAGEVAULT_TEST_SERVER_TLS");
+    return conninfo == nullptr ? "" : conninfo;
+  }
+};
+
+TEST_F(ServerOverTls, SendsAWholeBackup) {
+  const auto server = PostgresServer::connect(tls(), cancel_);
+  ASSERT_TRUE(server) << server.error().message();
+  EXPECT_THAT((*server)->facts().host, StartsWith("127."));
+  const auto taken = take(**server);
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_EQ(taken->base_file("global/pg_control").size(), 8192U);
+  const std::string path = superuser_("SELECT pg_relation_filepath('pg_class')");
+  Bytes page(8192);
+  EXPECT_EQ((*server)->read_file(path, 0, page).value(), page.size());
+  expect_clean();
+}
+
+TEST_F(ServerOverTls, IsLeftCleanWhenABackupIsGivenUp) {
+  for (const std::size_t reads : {0U, 1U, 100U}) {
+    const auto server = PostgresServer::connect(tls(), cancel_);
+    ASSERT_TRUE(server) << server.error().message();
+    auto backup = (*server)->begin({});
+    ASSERT_TRUE(backup) << backup.error().message();
+    ASSERT_TRUE((*backup)->next_archive());
+    for (std::size_t done = 0; done < reads; ++done) ASSERT_TRUE((*backup)->read());
+    backup->reset();
+    expect_clean();
+  }
+}
+
+TEST_F(ServerOverTls, AsksForALineInPgHbaWithTheAddressItSees) {
+  const auto server = PostgresServer::connect(tls() + " user=shut_out", cancel_);
+  ASSERT_TRUE(server) << server.error().message();
+  const auto found = (*server)->missing_requirements();
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_THAT(text_of(*found), HasSubstr("pg_hba.conf: host replication \"shut_out\" 127."));
+  EXPECT_THAT(text_of(*found), HasSubstr("/32 scram-sha-256"));
+}
+
 // What needs PostgreSQL 17.
 class ServerWithSummaries : public Server {
  protected:
@@ -495,7 +539,7 @@ TEST_F(ServerWithSummaries, SendsAnIncrementalSinceAManifest) {
   EXPECT_THAT(taken->base_file("backup_label"),
               HasSubstr("INCREMENTAL FROM LSN: " + to_text(full->start.lsn) + "\n"));
   EXPECT_THAT(taken->names_with("/INCREMENTAL."), Not(IsEmpty()));
-  EXPECT_THAT(taken->names_with("PG_17"), Not(IsEmpty()));
+  EXPECT_THAT(taken->names_with(":PG_"), Not(IsEmpty()));
   superuser_("DROP TABLE worked");
   expect_clean();
 }

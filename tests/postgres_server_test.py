@@ -2,6 +2,8 @@
 """Starts the servers that postgres_server_test talks to, and runs it once beside each.
 
 Usage: postgres_server_test.py POSTGRES_SERVER_TEST [GoogleTest arguments]
+
+PAGEVAULT_POSTGRES_VERSION=18 takes that version instead of 17.
 """
 
 import os
@@ -24,6 +26,9 @@ local replication shut_out reject
 local postgres only_replication reject
 local all all trust
 local replication all trust
+hostssl all all 127.0.0.0/8 trust
+hostssl replication shut_out 127.0.0.0/8 reject
+hostssl replication all 127.0.0.0/8 trust
 """
 TABLESPACES = """
 SET allow_in_place_tablespaces = on;
@@ -37,11 +42,28 @@ CHECKPOINT;
 """
 
 
+def encrypt(cluster):
+    """Connections over TLS, too: on an address of the loopback network that is ours alone."""
+    process = os.getpid()
+    address = f"127.{1 + process // 40000 % 200}.{1 + process // 200 % 200}.{1 + process % 200}"
+    cluster.folder("tls")
+    key, certificate = (os.path.join(cluster.scratch, "tls", name) for name in ("key", "certificate"))
+    subprocess.run(["openssl", "req", "-new", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2",
+                    "-subj", "/CN=test", "-keyout", key, "-out", certificate],
+                   check=True, stderr=subprocess.DEVNULL)
+    for path in (key, certificate):
+        os.chown(path, cluster.installation.uid, cluster.installation.gid)
+    cluster.settings.update(listen_addresses=address, ssl="on", ssl_key_file=key,
+                            ssl_cert_file=certificate)
+    return f"host={address} user=postgres dbname=postgres sslmode=require"
+
+
 def primary(version, scratch):
     cluster = Cluster(Installation(version), scratch, f"primary-{version}").init()
     with open(os.path.join(cluster.data, "pg_hba.conf"), "w", encoding="ascii") as file:
         file.write(HBA)
     cluster.settings["max_wal_senders"] = "4"
+    over_tls = encrypt(cluster)
     if cluster.settings.pop("summarize_wal", None):  # On the command line it could not be changed.
         with open(os.path.join(cluster.data, "postgresql.conf"), "a", encoding="ascii") as file:
             file.write("summarize_wal = on\n")
@@ -50,7 +72,7 @@ def primary(version, scratch):
     cluster.psql(TABLESPACES)
     cluster.psql(f"CREATE TABLESPACE linked LOCATION '{cluster.folder(f'linked {version}')}'")
     cluster.psql(TABLES)
-    return cluster
+    return cluster, over_tls
 
 
 class Runner:
@@ -59,8 +81,9 @@ class Runner:
         self.arguments = arguments
         self.failed = False
 
-    def run(self, cluster, names):
-        environment = dict(os.environ, PAGEVAULT_TEST_SERVER=cluster.conninfo())
+    def run(self, cluster, names, over_tls=""):
+        environment = dict(os.environ, PAGEVAULT_TEST_SERVER=cluster.conninfo(),
+                           PAGEVAULT_TEST_SERVER_TLS=over_tls)
         # What the caller filters comes last, and wins.
         done = subprocess.run([self.program, f"--gtest_filter={names}", *self.arguments],
                               env=environment, check=False)
@@ -69,10 +92,11 @@ class Runner:
             print(cluster.log_tail(), file=sys.stderr)
 
 
-def run_on_17(runner, scratch, clusters):
-    source = primary(17, scratch)
+def run_on_newest(runner, scratch, clusters):
+    version = int(os.environ.get("PAGEVAULT_POSTGRES_VERSION", "17"))
+    source, over_tls = primary(version, scratch)
     clusters.append(source)
-    runner.run(source, "Server.*:ServerWithSummaries.*")
+    runner.run(source, "Server.*:ServerWithSummaries.*:ServerOverTls.*", over_tls)
     source.psql("DROP TABLE far, near")
     source.psql("DROP TABLESPACE linked")
     source.psql("DROP TABLESPACE inside")
@@ -94,8 +118,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="pagevault-") as scratch:
         os.chmod(scratch, 0o755)
         try:
-            run_on_17(runner, scratch, clusters)
-            clusters.append(primary(15, scratch))
+            run_on_newest(runner, scratch, clusters)
+            clusters.append(primary(15, scratch)[0])
             runner.run(clusters[-1], "OldServer.*:Server.TellsWhatItIs:Server.Sends*Compressed:Server.Keeps*:"
                        "Server.Takes*:Server.Skips*:Server.*Dropped*:Server.Stops*:Server.Says*")
         finally:

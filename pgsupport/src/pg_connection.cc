@@ -96,7 +96,8 @@ int PgAnswer::rows() const {
 
 const std::string* PgAnswer::find(int row, int column) const {
   if (row < 0 || row >= rows() || column < 0 || column >= columns_) return nullptr;
-  const auto& value = values_[static_cast<std::size_t>(row * columns_ + column)];
+  const auto& value = values_[static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
+                              static_cast<std::size_t>(column)];
   return value ? &*value : nullptr;
 }
 
