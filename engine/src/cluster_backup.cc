@@ -125,7 +125,11 @@ Status ClusterBackup::open_server() {
   if (report().why_full.empty()) report().why_full = plan.why_full;
   if (options_.full) report().why_full = "asked for";
   PV_TRY(writer_.begin(plan.parent));
-  PV_TRY_ASSIGN(server_, ServerBackup::begin(workspace_, options_, plan));
+  auto begun = ServerBackup::begin(workspace_, options_, plan);
+  const bool declined = !begun && plan.manifest && begun.error().code() != ErrorCode::Cancelled;
+  if (declined) wants_full_ = begun.error().message();
+  PV_TRY(begun);
+  server_ = std::move(*begun);
   PV_TRY_ASSIGN(input_, server_->input());
   return ok();
 }
