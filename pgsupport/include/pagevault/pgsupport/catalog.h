@@ -20,24 +20,33 @@ struct RelationName {
   std::string database;  ///< Empty for shared catalogs.
   std::string schema;
   std::string name;
-  char kind =
-      'r';  ///< pg_class.relkind: r table, i index, t TOAST, m materialised view, S sequence.
+  /// pg_class.relkind: r table, i index, t TOAST, m materialised view, S sequence.
+  char kind = 'r';
+  std::string toast_of;  ///< Of a TOAST table: `schema.table` that it belongs to, when known.
 };
 
-/// Reads all of a file of the data directory. Errors: NotFound; of the repository.
-using CatalogFileReader = std::function<Result<Bytes>(const std::string& path)>;
+/// Gives all of a file of the data directory to `sink`, in order, in pieces of any length. Errors:
+/// NotFound; of the repository; what `sink` says.
+using CatalogFileReader =
+    std::function<Status(const std::string& path, const std::function<Status(ByteView)>& sink)>;
 
-/// Names by what parse_relation_file says. Built database by database when first asked. Not
-/// thread-safe.
+/// Names by what parse_relation_file says. Built database by database when first asked: reads
+/// pg_class and pg_namespace of that one, at most 4 GiB, and where their hint bits do not say what
+/// was committed, pg_xact. Of what is left undecided the newest counts.
+///
+/// Memory: about 150 bytes for each relation of the databases asked last, of at most 2^21; what is
+/// more has no name. Not thread-safe.
 class Catalog {
  public:
-  /// Layouts known: PostgreSQL 13 to 18. Errors: Unsupported (others), Corrupt.
+  /// Layouts known: PostgreSQL 13 to 18. Reads nothing yet. Errors: Unsupported (other versions),
+  /// Corrupt (impossible block size).
   static Result<Catalog> open(std::uint32_t major_version, std::uint32_t block_bytes,
                               CatalogFileReader read);
   ~Catalog();
   Catalog(Catalog&&) noexcept;
 
-  /// Nothing when the catalogs do not know it. Errors: of the reader.
+  /// Nothing when the catalogs do not know it. Errors: of the reader, once for each database, which
+  /// has no names from then on.
   Result<std::optional<RelationName>> name_of(const RelationFile& file);
 
  private:
