@@ -443,6 +443,23 @@ TEST_F(ClusterRestore, PutsEverythingBackWhenAServerStartsAtTheLastMoment) {
   EXPECT_EQ(outside_of_repository(), before);
 }
 
+TEST_F(ClusterRestore, GoesOnFromAnUnfinishedOneWhateverIsThere) {
+  env.write_file("/pgdata/.pv-restore-unfinished", "");
+  env.write_file("/pgdata/base", "a file");
+  env.write_file("/elsewhere/pg_control", control_file());
+  ASSERT_TRUE(open("/pgdata")->make_symlink("global", "/elsewhere"));
+  std::string first_removed;
+  env.on_call([&](const SimCall& call) {
+    const bool ours = call.operation == "remove" && call.path.starts_with("/pgdata/");
+    if (ours && first_removed.empty()) first_removed = call.path;
+  });
+  must_restore(delta());
+  env.on_call({});
+  EXPECT_EQ(first_removed, "/pgdata/global");
+  expect_whole();
+  EXPECT_TRUE(env.read_file("/elsewhere/pg_control") == control_file());
+}
+
 TEST_F(ClusterRestore, WithDeltaUsesATablespacesOwnPlaceAgainAndNoOther) {
   take_with_tablespaces();
   must_restore(mapped(request()));

@@ -793,6 +793,21 @@ class Restores(Clusters):
         self.assertEqual(restored.row_hashes(), cluster.row_hashes())
         self.assertEqual(restored.value("SELECT timeline_id FROM pg_control_checkpoint()"), "2")
 
+    def test_settings_for_recovery_arrive_as_they_were_given(self):
+        self.init()
+        cluster = self.filled()
+        self.backup_postgres(basebackup.take(cluster, self.place("backup")))
+        target, command = self.place("target"), "false '%f' \"a\\b\" # ''"
+        self.run_it("restore", "latest", "--target", target,
+                    "--recovery-option", f"restore_command={command}",
+                    "--recovery-option", "recovery_target_action=promote")
+        self.installation.own(target)
+        restored = acceptance.started(cluster, target, "restored")
+        self.clusters.append(restored)
+        self.assertEqual(restored.value("SHOW restore_command"), command)
+        self.assertEqual(restored.value("SELECT pg_is_in_recovery()"), "f")
+        self.assertEqual(restored.row_hashes(), cluster.row_hashes())
+
     def test_the_same_input_gives_the_same_output(self):
         self.init()
         cluster = self.filled()

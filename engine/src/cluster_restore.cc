@@ -109,17 +109,21 @@ Status ClusterRestore::mark() {
 }
 
 Status ClusterRestore::set_control_aside() {
-  auto global = target_->open_dir("global");
-  if (!global && global.error().code() == ErrorCode::NotFound) return ok();
-  // Something else of this name: the sweep removes it, and there is no control file in it.
-  if (!global) return ok();
-  PV_TRY_ASSIGN(const auto there, stat_if_there(**global, std::string(kControl)));
+  PV_TRY_ASSIGN(const auto folder, stat_if_there(*target_, "global"));
+  if (!folder) return ok();
+  if (folder->type != FileType::Directory) {
+    // A server would follow a link.
+    PV_TRY(target_->remove_file("global"));
+    return target_->sync();
+  }
+  PV_TRY_ASSIGN(const auto global, target_->open_dir("global"));
+  PV_TRY_ASSIGN(const auto there, stat_if_there(*global, std::string(kControl)));
   if (!there) return ok();
-  PV_TRY((*global)->rename_replace(kControl, kControlAside));
-  PV_TRY((*global)->sync());
-  const Status stopped = check_server_stopped(workspace_.env(), *target_);
+  PV_TRY(global->rename_replace(kControl, kControlAside));
+  PV_TRY(global->sync());
+  Status stopped = check_server_stopped(workspace_.env(), *target_);
   if (stopped) return ok();
-  PV_TRY((*global)->rename_replace(kControlAside, kControl));
+  PV_TRY(global->rename_replace(kControlAside, kControl));
   target_->remove_file(kUnfinishedMark).ignore("says no more than that it may be restored again");
   return stopped;
 }

@@ -1,5 +1,6 @@
 """What a restored data directory must do: verify, start, hold the rows, have sound indexes."""
 
+import os
 import time
 
 from postgres import basebackup
@@ -18,6 +19,8 @@ def started(like, folder, name, **settings):
     cluster = Cluster(like.installation, like.scratch, name, data=folder)
     cluster.settings.pop("summarize_wal", None)
     cluster.settings.update(RECOVERY, **settings)
+    if os.path.exists(os.path.join(folder, "recovery.signal")):
+        del cluster.settings["restore_command"]  # What the restore left must do.
     cluster.start()
     _wait_for_end_of_recovery(cluster)
     return cluster
