@@ -84,7 +84,7 @@ class Shapes(Clusters):
 
     def check_shape(self, cluster, name, words=(), **options):
         folder = basebackup.take(cluster, self.place(name), **options)
-        self.backup_postgres(folder, *words)
+        self.told = self.backup_postgres(folder, *words)["postgres"]
         plain = folder if not options.get("tar") else basebackup.unpack(folder, self.place(f"{name}-plain"))
         target = self.restore_cluster(tablespaces=cluster.tablespaces())
         self.assert_same_tree(target, plain)
@@ -141,12 +141,7 @@ class Shapes(Clusters):
                     target = self.check_shape(cluster, f"{wal}-{tar}", wal=wal, tar=tar)
                     if wal != "none":
                         self.assert_accepted(cluster, target, rows)
-                    told = self.json_snapshots()[-1]["postgres"]
-                    self.assertEqual(told["wal_included"], wal != "none")
-
-    def json_snapshots(self):
-        found = self.document("snapshots")
-        return found["snapshots"] if isinstance(found, dict) else found
+                    self.assertEqual(self.told["wal_included"], wal != "none")
 
     def test_manifests_with_every_checksum_with_none_and_with_encoded_names_are_taken(self):
         self.init()
