@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "human_numbers.h"
+#include "json_text.h"
 #include "pagevault/pgsupport/lsn.h"
 
 namespace pagevault::cli {
@@ -12,7 +13,31 @@ namespace {
 
 constexpr std::size_t kDoubtsNamed = 100;
 
-std::string lsn_text(std::uint64_t lsn) { return to_text(pgsupport::Lsn{lsn}); }
+constexpr std::uint32_t kVersionFactor = 10'000;  // 170005 is 17.5, from PostgreSQL 10 on.
+
+std::string_view kind_text(repo::PostgresDoubt::Kind kind) {
+  using Kind = repo::PostgresDoubt::Kind;
+  switch (kind) {
+    case Kind::DamagedPages:
+      return "damaged_pages";
+    case Kind::TruncatedInParentInterval:
+      return "truncated_in_parent_interval";
+    case Kind::DamagedFile:
+      return "damaged_file";
+  }
+  return "unknown";
+}
+
+Json doubts_json(const repo::PostgresRecord& record) {
+  Json out = Json::array();
+  for (const repo::PostgresDoubt& doubt : record.doubts) {
+    Json one = {{"kind", kind_text(doubt.kind)}};
+    put_name(one, "path", doubt.path);
+    one["pages"] = doubt.count;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
 
 std::string text_of(const repo::PostgresDoubt& doubt) {
   using Kind = repo::PostgresDoubt::Kind;
@@ -57,6 +82,50 @@ std::string missing_wal_text(const repo::PostgresRecord& record) {
       "the snapshot has not all the WAL it needs: recovery fetches {} from your archive "
       "(--recovery-option restore_command=...)",
       ranges);
+}
+
+std::string lsn_text(std::uint64_t lsn) {
+  return lsn == 0 ? std::string() : to_text(pgsupport::Lsn{lsn});
+}
+
+std::string server_version_text(const repo::PostgresRecord& record) {
+  if (record.server_version == 0) return fmt::format("{}", record.major_version);
+  return fmt::format("{}.{}", record.server_version / kVersionFactor,
+                     record.server_version % kVersionFactor);
+}
+
+std::optional<std::uint64_t> bytes_changed(const repo::PostgresRecord& record) {
+  if (!record.incremental || !record.blocks_changed) return std::nullopt;
+  return *record.blocks_changed * record.block_bytes;
+}
+
+std::uint64_t doubt_count(const repo::PostgresRecord& record) {
+  return record.doubts.size() + record.doubts_more;
+}
+
+std::string cluster_cell(const repo::PostgresRecord& record) {
+  const auto changed = bytes_changed(record);
+  if (changed) {
+    return fmt::format("{}, {} changed", server_version_text(record), human_bytes(*changed));
+  }
+  return fmt::format("{}, {}", server_version_text(record),
+                     record.incremental ? "incremental" : "full");
+}
+
+Json cluster_record_json(const repo::PostgresRecord& record) {
+  // A number of 64 bits is more than many readers of JSON take.
+  Json out = {{"system_identifier", fmt::format("{}", record.system_identifier)},
+              {"server_version", server_version_text(record)},
+              {"timeline", record.timeline},
+              {"start_lsn", lsn_text(record.start_lsn)},
+              {"end_lsn", lsn_text(record.end_lsn)},
+              {"wal_included", record.wal_included},
+              {"from_standby", record.from_standby},
+              {"incremental", record.incremental}};
+  if (const auto changed = bytes_changed(record)) out["bytes_changed"] = *changed;
+  out["doubts"] = doubt_count(record);
+  if (!record.doubts.empty()) out["doubtful"] = doubts_json(record);
+  return out;
 }
 
 }  // namespace pagevault::cli

@@ -7,6 +7,7 @@
 #include "human_numbers.h"
 #include "json_text.h"
 #include "opened_workspace.h"
+#include "relation_text.h"
 
 namespace pagevault::cli {
 namespace {
@@ -68,9 +69,22 @@ Result<MaybeDatabase> look_into_database(engine::Workspace& workspace,
   return diff.error().with_context(difference.path);
 }
 
-void show(Console& console, const engine::Difference& difference, const MaybeDatabase& database) {
+using MaybeRelationFile = std::optional<engine::RelationFileDifference>;
+
+// " (app.public.orders, table: 12 of 300 pages changed)"
+std::string relation_suffix(const std::string& path, const MaybeRelationFile& relation) {
+  if (!relation) return "";
+  const std::string name =
+      relation->name ? relation_file_text(path, *relation->name) + ": " : std::string();
+  return fmt::format(" ({}{} of {} changed)", name, human_count(relation->pages_changed),
+                     human_plural(relation->pages_after, "page"));
+}
+
+void show(Console& console, const engine::Difference& difference, const MaybeDatabase& database,
+          const MaybeRelationFile& relation) {
   if (!console.json()) {
-    console.line(fmt::format("{}    {}", sign_of(difference.kind), display_path(difference.path)));
+    console.line(fmt::format("{}    {}{}", sign_of(difference.kind), display_path(difference.path),
+                             relation_suffix(difference.path, relation)));
     if (!database) return;
     for (const std::string& line : database_diff_lines(*database)) console.line(line);
     return;
@@ -81,7 +95,32 @@ void show(Console& console, const engine::Difference& difference, const MaybeDat
   document["bytes_before"] = difference.bytes_before;
   document["bytes_after"] = difference.bytes_after;
   if (database) document["database"] = database_diff_json(*database);
+  if (relation) {
+    if (relation->name) {
+      document["relation"] = relation_file_json(difference.path, *relation->name);
+    }
+    document["pages"] = {{"before", relation->pages_before},
+                         {"after", relation->pages_after},
+                         {"changed", relation->pages_changed}};
+  }
   console.json_line(document);
+}
+
+void show_relations(Console& console, engine::RelationDiff& diff) {
+  for (const std::string& problem : diff.problems()) {
+    console.warn(fmt::format("names of relations: {}", problem));
+  }
+  const std::vector<engine::RelationDifference> relations = diff.take();
+  if (console.json()) {
+    for (const engine::RelationDifference& relation : relations) {
+      console.json_line(relation_diff_json(relation));
+    }
+    return;
+  }
+  if (relations.empty()) return;
+  console.line("");
+  console.line("Pages changed by relation:");
+  for (const std::string& line : relation_diff_lines(relations)) console.line(line);
 }
 
 void show_totals(Console& console, const Totals& totals) {
@@ -116,6 +155,8 @@ Outcome run_diff(Invocation& invocation) {
   const bool paths_only = invocation.options.has("paths-only");
   Totals totals;
   Console& console = invocation.console;
+  const std::unique_ptr<engine::RelationDiff> relations =
+      paths_only ? nullptr : engine::RelationDiff::open(*opened, before.snapshot, after.snapshot);
   const auto visit = [&](const engine::Difference& difference) -> Status {
     PV_TRY(opened->cancel().check());
     if (!metadata && difference.kind == Kind::Metadata) return ok();
@@ -126,10 +167,15 @@ Outcome run_diff(Invocation& invocation) {
     if (!paths_only) {
       PV_TRY_ASSIGN(database, look_into_database(*opened, difference));
     }
-    show(console, difference, database);
+    MaybeRelationFile relation;
+    if (relations) {
+      PV_TRY_ASSIGN(relation, relations->add(difference));
+    }
+    show(console, difference, database, relation);
     return console.check();
   };
   PV_TRY(engine::diff_snapshots(*opened, before.snapshot, after.snapshot, visit));
+  if (relations) show_relations(console, *relations);
   show_totals(console, totals);
   return ExitCode::Ok;
 }
@@ -150,11 +196,18 @@ const Command& diff_command() {
           "a "
           "SQLite database that was backed up as one, in both snapshots, stand the tables and "
           "indexes that changed: their pages before and after, and how many of these are other. "
-          "For that, parts of both are read; much of them where rows are longer than a page.",
-      .options = {{"content-only", 0, OptionKind::Flag, {}, "leave out changes of metadata alone"},
-                  {"paths-only", 0, OptionKind::Flag, {}, "do not look into databases"}},
+          "For that, parts of both are read; much of them where rows are longer than a page.\n"
+          "Of two snapshots of a PostgreSQL cluster, files are said with the table or index that "
+          "they belong to, as the catalogs in the snapshots name it, and with how many of their "
+          "pages changed; at the end all of that by relation. What differs is read for it.",
+      .options =
+          {{"content-only", 0, OptionKind::Flag, {}, "leave out changes of metadata alone"},
+           {"paths-only", 0, OptionKind::Flag, {}, "do not look into databases and clusters"}},
       .examples = {{"pagevault diff latest~1 latest", "what did the last backup change?"},
-                   {"pagevault diff 3f2a91c0 latest --content-only", "without mere touches"}},
+                   {"pagevault diff 3f2a91c0 latest --content-only", "without mere touches"},
+                   {"pagevault diff latest~1 latest --json | jq 'select(.message_type == "
+                    "\"relation\")'",
+                    "what changed in a PostgreSQL cluster, for a script"}},
       .exits = {ExitCode::NoRepository, ExitCode::WrongKey, ExitCode::Damage},
       .run = run_diff};
   return kCommand;

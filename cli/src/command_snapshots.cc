@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 
+#include "cluster_text.h"
 #include "database_totals.h"
 #include "entry_text.h"
 #include "escape.h"
@@ -67,29 +68,88 @@ const DatabaseTotals* find_totals(const Totals& totals, const SnapshotId& id) {
   return found == totals.end() ? nullptr : &found->second;
 }
 
+std::string kind_text(const repo::Snapshot& snapshot) {
+  std::vector<std::string_view> marks;
+  if (snapshot.incomplete) marks.emplace_back("part");
+  if (snapshot.postgres && doubt_count(*snapshot.postgres) > 0) marks.emplace_back("doubts");
+  if (marks.empty()) return std::string(kind_name(snapshot.kind));
+  return fmt::format("{} ({})", kind_name(snapshot.kind), fmt::join(marks, ", "));
+}
+
+// Columns for PostgreSQL; cells are empty for other snapshots.
+class ClusterColumns {
+ public:
+  ClusterColumns(const std::vector<repo::StoredSnapshot>& snapshots, bool detailed)
+      : shown_(std::ranges::any_of(snapshots, has_record)), detailed_(detailed) {}
+
+  void add_headings(std::vector<TableText::Column>& columns) const {
+    if (!shown_) return;
+    columns.push_back({"PostgreSQL"});
+    if (!detailed_) return;
+    columns.push_back({"Timeline", TableText::Align::Right});
+    for (const char* const heading : {"Start LSN", "End LSN", "System ID"}) {
+      columns.push_back({heading});
+    }
+  }
+  void add_cells(const repo::Snapshot& snapshot, std::vector<std::string>& cells) const {
+    if (!shown_) return;
+    if (!snapshot.postgres) {
+      cells.resize(cells.size() + (detailed_ ? 5 : 1));
+      return;
+    }
+    const repo::PostgresRecord& record = *snapshot.postgres;
+    cells.push_back(cluster_cell(record));
+    if (!detailed_) return;
+    cells.push_back(fmt::format("{}", record.timeline));
+    cells.push_back(lsn_text(record.start_lsn));
+    cells.push_back(lsn_text(record.end_lsn));
+    cells.push_back(fmt::format("{}", record.system_identifier));
+  }
+
+ private:
+  static bool has_record(const repo::StoredSnapshot& stored) {
+    return stored.snapshot.postgres.has_value();
+  }
+
+  bool shown_;
+  bool detailed_;
+};
+
 void print_table(Console& console, const std::vector<repo::StoredSnapshot>& snapshots,
                  const Totals& totals) {
   using enum TableText::Align;
+  const ClusterColumns clusters(snapshots, console.verbosity() > 0);
   std::vector<TableText::Column> columns = {{"ID"},   {"Time"}, {"Host"},
                                             {"Tags"}, {"Kind"}, {"Size", Right}};
   if (!totals.empty()) columns.push_back({"Pages", Right});
+  clusters.add_headings(columns);
   columns.push_back({"Paths"});
   TableText table(columns);
   for (const repo::StoredSnapshot& stored : snapshots) {
     const repo::Snapshot& snapshot = stored.snapshot;
-    std::vector<std::string> cells = {
-        short_id(stored.id),
-        local_time(snapshot.committed_ns),
-        escape_for_terminal(snapshot.host),
-        escaped_list(snapshot.tags),
-        fmt::format("{}{}", kind_name(snapshot.kind), snapshot.incomplete ? " (part)" : ""),
-        human_bytes(snapshot.stats.bytes_source)};
+    std::vector<std::string> cells = {short_id(stored.id),
+                                      local_time(snapshot.committed_ns),
+                                      escape_for_terminal(snapshot.host),
+                                      escaped_list(snapshot.tags),
+                                      kind_text(snapshot),
+                                      human_bytes(snapshot.stats.bytes_source)};
     if (!totals.empty()) cells.push_back(pages_text(find_totals(totals, stored.id)));
+    clusters.add_cells(snapshot, cells);
     cells.push_back(escaped_list(snapshot.paths));
     table.add(std::move(cells));
   }
   for (const std::string& line : table.lines()) console.line(line);
   console.line(human_plural(snapshots.size(), "snapshot"));
+}
+
+// With -v, on standard error.
+void print_doubts(Console& console, const std::vector<repo::StoredSnapshot>& snapshots) {
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    if (!stored.snapshot.postgres) continue;
+    for (const std::string& doubt : doubt_texts(*stored.snapshot.postgres)) {
+      console.detail(fmt::format("{}: {}", short_id(stored.id), doubt));
+    }
+  }
 }
 
 void print_json(Console& console, const std::vector<repo::StoredSnapshot>& snapshots,
@@ -155,6 +215,7 @@ Outcome run_snapshots(Invocation& invocation) {
     print_json(invocation.console, snapshots, read.totals);
   } else {
     print_table(invocation.console, snapshots, read.totals);
+    print_doubts(invocation.console, snapshots);
   }
   return listing.damaged.empty() && !read.damaged ? ExitCode::Ok : ExitCode::Damage;
 }
@@ -173,7 +234,12 @@ const Command& snapshots_command() {
           "`latest`, `latest~1` (the one before) and a time like 2026-11-20T12:00:00Z (the newest "
           "at or before it). \"(part)\" marks snapshots some of whose sources could not be read. "
           "With -v or --json snapshots of SQLite "
-          "databases also show pages, and how many changed since the parent where that is known.",
+          "databases also show pages, and how many changed since the parent where that is known.\n"
+          "Of PostgreSQL clusters the server's version is shown, and whether the backup came as a "
+          "full one or how much an incremental brought; with -v or --json also timeline, where its "
+          "WAL begins and ends, and the system identifier. \"doubts\" marks those with places "
+          "that "
+          "may not be what the server had: -v names them.",
       .options = {{"host", 0, Value, "NAME", "only of this host"},
                   {"tag", 0, List, "TEXT", "only with this tag"},
                   {"path", 0, List, "PATH", "only of this path"},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cluster_text.h"
 #include "escape.h"
 #include "json_text.h"
 #include "timestamps.h"
@@ -171,6 +172,7 @@ Json snapshot_json(const repo::StoredSnapshot& stored) {
     }
   }
   if (snapshot.parent) out["parent"] = snapshot.parent->hex();
+  if (snapshot.postgres) out["postgres"] = cluster_record_json(*snapshot.postgres);
   out["summary"] = {{"files", stats.files},
                     {"directories", stats.directories},
                     {"total_bytes_processed", stats.bytes_source},

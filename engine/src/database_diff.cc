@@ -6,8 +6,7 @@
 #include <map>
 #include <tuple>
 
-#include "differing_ranges.h"
-#include "page_image.h"
+#include "changed_pages.h"
 #include "pagevault/sqlitesupport/database_header.h"
 
 namespace pagevault::engine {
@@ -55,7 +54,7 @@ class OwnedImage {
   }
 
   std::uint32_t page_count() const { return static_cast<std::uint32_t>(image_.page_count()); }
-  Result<ByteView> page(std::uint32_t number) { return image_.page(number); }
+  PageImage& image() { return image_; }
   const PageOwners& owners() const { return owners_; }
 
  private:
@@ -132,18 +131,9 @@ class DatabaseComparison {
         page_size_(page_size),
         owners_(before.owners(), after.owners()) {}
 
-  // `range` as from visit_differing_ranges; pages that two of them share are compared once.
-  Status compare(const ByteRange& range) {
-    const std::uint64_t end = (range.offset + range.length - 1) / page_size_ + 1;
-    const std::uint64_t pages = std::min<std::uint64_t>({end, pages_in_both(), UINT32_MAX});
-    compared_ = std::max(compared_, range.offset / page_size_);
-    for (; compared_ < pages; ++compared_) {
-      const auto number = static_cast<std::uint32_t>(compared_ + 1);
-      PV_TRY_ASSIGN(const ByteView left, before_.page(number));
-      PV_TRY_ASSIGN(const ByteView right, after_.page(number));
-      if (!equal_bytes(left, right)) count_changed(number);
-    }
-    return ok();
+  void count_changed(std::uint32_t page) {
+    ++pages_changed_;
+    owners_.count_changed(after_.owners().owner_of(page));
   }
 
   DatabaseDiff finish() {
@@ -162,16 +152,11 @@ class DatabaseComparison {
   std::uint32_t pages_in_both() const {
     return std::min(before_.page_count(), after_.page_count());
   }
-  void count_changed(std::uint32_t page) {
-    ++pages_changed_;
-    owners_.count_changed(after_.owners().owner_of(page));
-  }
 
   OwnedImage& before_;
   OwnedImage& after_;
   std::uint32_t page_size_;
   OwnerTable owners_;
-  std::uint64_t compared_ = 0;  // Pages before this one are done.
   std::uint32_t pages_changed_ = 0;
 };
 
@@ -185,11 +170,10 @@ Result<DatabaseDiff> diff_databases(Workspace& workspace, const repo::Entry& bef
   PV_TRY_ASSIGN(const auto left, OwnedImage::open(workspace, cache, before, page_size));
   PV_TRY_ASSIGN(const auto right, OwnedImage::open(workspace, cache, after, page_size));
   DatabaseComparison comparison(*left, *right, page_size);
-  MapReader left_map(workspace.reader(), before.map, before.info.size);
-  MapReader right_map(workspace.reader(), after.map, after.info.size);
-  PV_TRY(visit_differing_ranges(left_map, right_map, [&comparison](const ByteRange& range) {
-    return comparison.compare(range);
-  }));
+  PV_TRY(visit_changed_pages(workspace, {before, left->image()}, {after, right->image()}, page_size,
+                             [&comparison](std::uint64_t page) {
+                               comparison.count_changed(static_cast<std::uint32_t>(page));
+                             }));
   DatabaseDiff diff = comparison.finish();
   diff.bytes_read = cache.bytes_read();
   return diff;
