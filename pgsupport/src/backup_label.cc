@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "pagevault/base/bytes.h"
@@ -148,10 +149,12 @@ Result<std::map<std::uint32_t, std::string>> parse_tablespace_map(std::string_vi
       const auto [stop, error] = std::from_chars(line->data(), end, oid);
       is_oid = error == std::errc() && stop == end && oid != 0;
     }
-    if (!is_oid || !out.emplace(oid, unescaped(line->substr(space + 1))).second) {
-      return Error(
-          ErrorCode::Corrupt,
-          fmt::format("{}: a line is not an OID, used once, and a path", kTablespaceMapFile));
+    std::string path = is_oid ? unescaped(line->substr(space + 1)) : "";
+    const bool is_path = path.starts_with('/') && path.find('\0') == std::string::npos;
+    if (!is_path || !out.emplace(oid, std::move(path)).second) {
+      return Error(ErrorCode::Corrupt,
+                   fmt::format("{}: a line is not an OID, used once, and an absolute path",
+                               kTablespaceMapFile));
     }
   }
   return out;

@@ -37,7 +37,7 @@ class ManifestHandler final : public nlohmann::json_sax<nlohmann::json> {
  public:
   BackupManifest take() { return std::move(manifest_); }
   Status status() const { return problem_ ? Status(*problem_) : ok(); }
-  bool has_checksum() const { return has_checksum_; }
+  bool is_whole() const { return has_checksum_ && top_keys_.contains("Files"); }
 
   bool null() override { return fail("null where something should be"); }
   bool boolean(bool) override { return fail("true or false where something else should be"); }
@@ -162,11 +162,12 @@ bool ManifestHandler::string(string_t& value) {
 
 bool ManifestHandler::file_text(const std::string& value) {
   if (key_ == "Path") {
-    if (!file_.path.empty()) return fail("a file with two paths");
+    if (seen_keys_.contains("Encoded-Path")) return fail("a file with two paths");
     file_.path = value;
   } else if (key_ == "Encoded-Path") {
     const auto bytes = from_hex(value);
-    if (!bytes || !file_.path.empty()) return fail("an Encoded-Path that is no hex, or a second");
+    if (!bytes) return fail("an Encoded-Path that is no hex");
+    if (seen_keys_.contains("Path")) return fail("a file with two paths");
     file_.path = std::string(as_text(*bytes));
   } else if (key_ == "Last-Modified") {
     file_.last_modified = value;
@@ -214,16 +215,21 @@ bool ManifestHandler::end_range() {
   return true;
 }
 
-// The checksum is on the last line and covers everything before it.
+// The checksum is the last line, exactly as servers write it, and covers everything before it:
+// anything else on that line would be covered by nothing.
 Status check_own_checksum(std::string_view text) {
   if (text.empty() || text.back() != '\n') return corrupt("does not end with a newline: cut off");
   const std::size_t before = text.rfind('\n', text.size() - 2);
   if (before == std::string_view::npos) return corrupt("has one line only");
   const std::string_view last = text.substr(before + 1);
   constexpr std::string_view kStart = "\"Manifest-Checksum\": \"";
-  const std::size_t at = last.find(kStart);
-  if (at == std::string_view::npos) return corrupt("its last line is no checksum");
-  const auto stated = from_hex(last.substr(at + kStart.size(), 64));
+  constexpr std::string_view kEnd = "\"}\n";
+  constexpr std::size_t kDigits = 64;
+  if (last.size() != kStart.size() + kDigits + kEnd.size() || !last.starts_with(kStart) ||
+      !last.ends_with(kEnd)) {
+    return corrupt("its last line is no checksum");
+  }
+  const auto stated = from_hex(last.substr(kStart.size(), kDigits));
   FileChecksum sum(ChecksumAlgorithm::Sha256);
   sum.update(as_bytes(text.substr(0, before + 1)));
   if (!stated || *stated != sum.finish()) return corrupt("does not have the checksum it states");
@@ -283,7 +289,8 @@ std::string file_line(const ManifestFile& file) {
   } else {
     out += fmt::format("\"Encoded-Path\": \"{}\"", to_hex(as_bytes(file.path)));
   }
-  out += fmt::format(", \"Size\": {}, \"Last-Modified\": \"{}\"", file.size, file.last_modified);
+  out += fmt::format(", \"Size\": {}, \"Last-Modified\": ", file.size);
+  escape_json(out, file.last_modified);  // Of another manifest, so it may be anything.
   if (file.algorithm != ChecksumAlgorithm::None) {
     out += fmt::format(", \"Checksum-Algorithm\": \"{}\", \"Checksum\": \"{}\"",
                        to_text(file.algorithm), to_hex(file.checksum));
@@ -301,7 +308,7 @@ Result<BackupManifest> parse_backup_manifest(ByteView bytes) {
   nlohmann::json::sax_parse(text.begin(), text.end(), &handler);
   PV_TRY(handler.status());
   BackupManifest out = handler.take();
-  if (!handler.has_checksum() || out.version == 0) return corrupt("has no version or checksum");
+  if (!handler.is_whole() || out.version == 0) return corrupt("has no version, files or checksum");
   if (out.wal_ranges.empty()) return corrupt("names no WAL");
   if (out.version >= 2 && !out.system_identifier) return corrupt("names no system");
   return out;

@@ -70,7 +70,7 @@ Result<IncrementalHeader> parse_incremental_header(ByteView header, std::uint64_
   // Servers before 17.8 wrote more than a segment has (docs/postgres.md).
   out.truncation_blocks = std::min(load_le32(header.subspan(8)), geometry.segment_blocks);
   out.blocks.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t block = load_le32(header.subspan(kIncrementalFixedBytes + 4 * i));
     if (block >= geometry.segment_blocks) {
       return corrupt(

@@ -31,6 +31,7 @@ std::uint16_t page_checksum(ByteView page, std::uint32_t block) {
 
 std::uint64_t find_mismatches(ByteView pages, std::uint32_t block_bytes, std::uint32_t first_block,
                               std::vector<PageMismatch>& out, std::size_t out_max) {
+  PV_CHECK(block_bytes >= kHeaderBytes);
   std::uint64_t wrong = 0;
   for (std::uint32_t i = 0; pages.size() >= block_bytes; ++i) {
     const ByteView page = pages.first(block_bytes);

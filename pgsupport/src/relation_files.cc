@@ -1,15 +1,10 @@
 #include "pagevault/pgsupport/relation_files.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
-#include <optional>
 
-#include "pagevault/base/codec.h"
-#include "pagevault/base/crc32c.h"
+#include "pagevault/pgsupport/control_file.h"
 
 namespace pagevault::pgsupport {
 namespace {
@@ -61,27 +56,6 @@ std::string_view take_component(std::string_view& path) {
   return component;
 }
 
-// Where the fields of the layouts are that we know (PostgreSQL's pg_control.h on 64-bit builds).
-constexpr std::size_t kControlVersionAt = 8;
-constexpr std::size_t kBlockSizeAt = 216;
-
-// Offset of the CRC, which covers all bytes before it; nothing for versions not verified here.
-std::optional<std::size_t> crc_offset(std::uint32_t control_version) {
-  switch (control_version) {
-    case 1300:  // PostgreSQL 13 to 16.
-    case 1700:
-      return 288;
-    case 1800:
-      return 292;
-    default:
-      return std::nullopt;
-  }
-}
-
-Error corrupt(std::string_view problem) {
-  return {ErrorCode::Corrupt, fmt::format("{}: {}", kControlFile, problem)};
-}
-
 }  // namespace
 
 bool is_relation_file(std::string_view path) { return parse_relation_file(path).has_value(); }
@@ -104,18 +78,10 @@ std::optional<RelationFile> parse_relation_file(std::string_view path) {
 }
 
 Result<std::uint32_t> block_size_from_control(ByteView pg_control) {
-  if (pg_control.size() < kControlVersionAt + 4) return corrupt("too short");
-  const auto crc_at = crc_offset(load_le32(pg_control.subspan(kControlVersionAt)));
-  if (!crc_at) return kBlockSizeDefault;
-  if (pg_control.size() < *crc_at + 4) return corrupt("shorter than its layout");
-  if (crc32c(pg_control.first(*crc_at)) != load_le32(pg_control.subspan(*crc_at))) {
-    return corrupt("checksum mismatch");
-  }
-  const std::uint32_t size = load_le32(pg_control.subspan(kBlockSizeAt));
-  if (!std::has_single_bit(size) || size < 1024 || size > 32768) {
-    return corrupt(fmt::format("impossible block size {}", size));
-  }
-  return size;
+  const auto control = parse_control_file(pg_control);
+  if (control) return control->block_bytes;
+  if (control.error().code() == ErrorCode::Unsupported) return kBlockSizeDefault;
+  return control.error();
 }
 
 }  // namespace pagevault::pgsupport

@@ -71,6 +71,7 @@ bool is_at_risk(const LimitBlock& limit) {
 std::optional<WalRange> parse_wal_summary_name(std::string_view name) {
   constexpr std::string_view kEnd = ".summary";
   if (name.size() != 40 + kEnd.size() || !name.ends_with(kEnd)) return std::nullopt;
+  if (name.find_first_not_of("0123456789ABCDEF") != 40) return std::nullopt;  // As the server.
   WalRange out;
   const bool read = parse_hex(name.substr(0, 8), out.timeline.value) &&
                     parse_hex(name.substr(8, 16), out.start.value) &&
