@@ -83,6 +83,9 @@ Status ClusterFiles::store_incremental(ClusterMember member, const std::string& 
   SnapshotWriter& writer = parts_.writer;
   PV_TRY_ASSIGN(const repo::Entry* const parent, parts_.parent.find(relation_path));
   if (parent == nullptr || parent->info.type != FileType::Regular) {
+    if (const auto& failure = parts_.parent.failure()) {
+      return failure->with_context(kParentUnreadable).with_context(member.path);
+    }
     return Error(ErrorCode::WrongParent, member.path + ": the parent snapshot has no " +
                                              relation_path + " that it could be applied to");
   }
@@ -132,7 +135,7 @@ Status ClusterFiles::take_over(const std::string& path, repo::Entry entry,
   entry.crc32c = parent.crc32c;
   if (!entry.crc32c) {
     MapReader map(reader, parent.map, parent.info.size);
-    PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, {}));
+    PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, {}).context(kParentUnreadable));
   }
   ++totals_.taken_over;
   PV_TRY(writer.tick(entry.info.size));
@@ -150,7 +153,7 @@ Result<std::shared_ptr<MapBuilder>> ClusterFiles::map_update(
   input.page_size = block_bytes;
   input.parent = ParentFile{parent.map, parent.info.size, parent.page_size};
   input.changed = changed_ranges(update);
-  PV_TRY_ASSIGN(input.data, writer.mapper().ranges_to_read(input));
+  PV_TRY_ASSIGN(input.data, writer.mapper().ranges_to_read(input).context(kParentUnreadable));
   MapReader map(writer.workspace().reader(), parent.map, parent.info.size);
   const auto next_image = [&](std::uint32_t block, MutableBytes out) -> Status {
     PV_TRY(images.read(out));

@@ -95,7 +95,7 @@ Status ClusterTree::finish_file(const Pending& done) {
   PV_TRY_ASSIGN(entry.map, done.map->take());
   if (entry.crc32c) return ok();
   MapReader map(*reader_, entry.map, entry.info.size);
-  PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, crcs));
+  PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, crcs).context(kParentUnreadable));
   return ok();
 }
 
