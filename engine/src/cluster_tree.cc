@@ -7,7 +7,7 @@ namespace pagevault::engine {
 
 namespace {
 
-constexpr std::size_t kPendingMax = 1024;
+constexpr std::size_t kUnsettledMax = 1024;
 
 ParentDirectory directory_of(const repo::Entry* entry) {
   if (entry == nullptr || entry->info.type != FileType::Directory) return {};
@@ -60,7 +60,7 @@ Status ClusterTree::add_file(const std::string& path, repo::Entry entry,
   entry.name = node->entry.name;
   node->entry = std::move(entry);
   pending_.push_back({node, std::move(map)});
-  return settle_down_to(kPendingMax);
+  return settle_down_to(kUnsettledMax);
 }
 
 const repo::Entry* ClusterTree::find(const std::string& path) const {
