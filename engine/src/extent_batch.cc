@@ -72,6 +72,22 @@ Status ExtentBatch::decode_elsewhere(const repo::Extent& extent, MutableBytes ou
   return check_gate(extent, out);
 }
 
+Status ExtentBatch::decode_for_update(std::size_t i, MutableBytes out) const {
+  const repo::Extent& extent = extents_[i];
+  const repo::BlobLocation* const place = blobs_->place_of(extent.chunk);
+  // Deltas follow what it is a delta of, which is kept when it is decoded.
+  const bool may_be_base = place != nullptr && extent.whole_chunk &&
+                           place->entry.encoding != repo::Encoding::ZstdDelta &&
+                           place->entry.plain_bytes == extent.length;
+  if (may_be_base) {
+    if (const auto plain = blobs_->decode_base(extent.chunk)) {
+      std::ranges::copy(**plain, out.begin());
+      if (check_gate(extent, out)) return ok();
+    }
+  }
+  return decode(i, out, /*verify_id=*/false);
+}
+
 Status ExtentBatch::decode(std::size_t i, MutableBytes out, bool verify_id) const {
   const repo::Extent& extent = extents_[i];
   PV_CHECK(out.size() == extent.length);

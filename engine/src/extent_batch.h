@@ -27,6 +27,9 @@ class ExtentBatch {
   /// chunk's id too with `verify_id`. Tries every other place of the chunk before it gives up.
   /// Errors: NotFound, Corrupt, AuthFailed, Io.
   Status decode(std::size_t i, MutableBytes out, bool verify_id) const;
+  /// The same without ids; the chunk's bytes are kept for a while where a delta of it may follow
+  /// (ChunkReader::decode_base), so that it is read and decoded once.
+  Status decode_for_update(std::size_t i, MutableBytes out) const;
 
  private:
   ExtentBatch(Workspace& workspace, std::vector<repo::Extent> extents)

@@ -6,7 +6,6 @@
 #include <mutex>
 
 #include "changed_places.h"
-#include "parent_tree.h"
 
 namespace pagevault::engine {
 
@@ -75,10 +74,10 @@ struct IncrementalSource::Window {
     const std::uint64_t length = extents[i].length;
     if (copies[i].size() == 1 && copies[i].front().length == length) {
       const Copy& all = copies[i].front();
-      return batch->decode(i, blocks[all.piece]->data().subspan(all.to, length), false);
+      return batch->decode_for_update(i, blocks[all.piece]->data().subspan(all.to, length));
     }
     Bytes plain(length);
-    PV_TRY(batch->decode(i, plain, false));
+    PV_TRY(batch->decode_for_update(i, plain));
     for (const Copy& copy : copies[i]) {
       std::ranges::copy(ByteView(plain).subspan(copy.from, copy.length),
                         blocks[copy.piece]->data().subspan(copy.to, copy.length).begin());
@@ -134,7 +133,7 @@ Status IncrementalSource::add_parent_extents(Window& window, std::size_t piece) 
   std::uint64_t at = block.offset;
   while (at < end) {
     const std::uint64_t span = at / repo::kSpanBytes;
-    PV_TRY_ASSIGN(const repo::SpanNode* const node, parent_span(span).context(kParentUnreadable));
+    PV_TRY_ASSIGN(const repo::SpanNode* const node, parent_span(span));
     std::uint64_t begin = span * repo::kSpanBytes;
     for (const repo::Extent& extent : *node) {
       const std::uint64_t extent_end = begin + extent.length;
@@ -192,7 +191,8 @@ Result<std::shared_ptr<Block>> IncrementalSource::next() {
     PV_TRY_ASSIGN(ahead_, begin_window());
     parts_.completion.wait([&] { return current_->open.load() == 0; });
     if (current_->failure) {
-      return current_->failure->with_context(kParentUnreadable);
+      return current_->failure->with_context(
+          "the parent snapshot's bytes cannot be had; take a full backup");
     }
   }
   auto block = std::move(current_->blocks.front());

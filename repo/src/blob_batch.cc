@@ -42,6 +42,8 @@ bool BlobBatch::add(const BlobLocation& where) {
 // what is wrong.
 void BlobBatch::add_base_of(const BlobEntry& entry) {
   if (entry.encoding != Encoding::ZstdDelta || blob_of_.contains(entry.base)) return;
+  if (reader_->cached_base(entry.base))
+    return;  // Should it be dropped meanwhile, it is read alone.
   const auto places = reader_->index().find(entry.base);
   if (!places) return;
   const auto base = std::ranges::find_if(*places, [&](const BlobLocation& place) {

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kKeysCached = 256;
 constexpr std::size_t kMetadataBytesCached = 24 * kMiB;
-constexpr std::size_t kBaseBytesCached = 8 * kMiB;
+// Two windows of an incremental and the chunks cut from them (engine/src/incremental_source.cc).
+constexpr std::size_t kBaseBytesCached = 16 * kMiB;
 
 // Values by id, the least recently used dropped when their weights exceed a limit. Thread-safe.
 template <class Id, class Value>
@@ -152,6 +153,10 @@ Result<std::shared_ptr<const Bytes>> ChunkReader::read_base(const BlobEntry& ent
   PV_TRY_ASSIGN(Bytes plain, read_chunk(type, entry.base, /*as_base_of=*/&entry));
   const std::size_t weight = plain.size();
   return state_->bases.put(entry.base, std::move(plain), weight);
+}
+
+std::shared_ptr<const Bytes> ChunkReader::cached_base(const ChunkId& id) const {
+  return state_->bases.get(id);
 }
 
 Result<std::shared_ptr<const Bytes>> ChunkReader::decode_base(const BlobLocation& where,

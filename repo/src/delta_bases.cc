@@ -31,7 +31,8 @@ Result<std::vector<DeltaBase>> DeltaBases::fetch(std::span<const Wanted> wanted)
     PV_TRY_ASSIGN(const auto place, base_for(wanted[i]));
     if (!place) continue;
     out[i].entry = place->entry;
-    places.push_back(*place);
+    out[i].cached = reader_->cached_base(place->entry.id);
+    if (!out[i].cached) places.push_back(*place);
   }
   if (places.empty()) return out;
   Env& env = reader_->repository().env();
@@ -39,7 +40,7 @@ Result<std::vector<DeltaBase>> DeltaBases::fetch(std::span<const Wanted> wanted)
   const auto batch = BlobBatch::fetch(*reader_, places);
   policy_->add_reading(env.monotonic_ns() - begun);
   for (DeltaBase& base : out) {
-    if (!base.entry.id.is_zero()) base.batch = batch;
+    if (!base.entry.id.is_zero() && !base.cached) base.batch = batch;
   }
   return out;
 }

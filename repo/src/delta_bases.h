@@ -14,7 +14,13 @@ namespace pagevault::repo {
 /// What a new chunk may be a delta of: never itself a delta (depth 1). Empty: nothing.
 struct DeltaBase {
   BlobEntry entry;
-  std::shared_ptr<const BlobBatch> batch;  ///< Holds its stored bytes; null: there is no base.
+  std::shared_ptr<const BlobBatch> batch;  ///< Holds its stored bytes; or
+  std::shared_ptr<const Bytes> cached;     ///< its plain bytes, unproved. Both null: no base.
+
+  bool exists() const { return batch || cached; }
+  Result<std::shared_ptr<const Bytes>> decode() const {
+    return cached ? Result<std::shared_ptr<const Bytes>>(cached) : batch->decode_base(entry.id);
+  }
 };
 
 class DeltaBases {

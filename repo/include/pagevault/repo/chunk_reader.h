@@ -51,6 +51,8 @@ class ChunkReader {
   /// is proved: what is decoded onto them must be verified itself, and before something new is
   /// encoded onto them, they must be (verify_base).
   Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed);
+  /// What decode_base would take from its cache; null: nothing.
+  std::shared_ptr<const Bytes> cached_base(const ChunkId& id) const;
   /// The same, but found and read here.
   Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
   /// Compares the plain bytes of chunk `id` with `gate`, or with the id without one, which takes
