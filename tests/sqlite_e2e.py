@@ -626,6 +626,19 @@ class Dumps(Databases):
 
 
 class Listings(Databases):
+    def test_a_database_that_changed_in_its_log_alone_counts_as_changed(self):
+        self.init()
+        db = self.filled(rows=500)
+        db.execute("PRAGMA wal_autocheckpoint=0")
+        self.backup_databases(self.path())
+        before = os.stat(self.path())
+        db.execute("UPDATE t SET body = 'x' WHERE id = 5")
+        self.assertEqual(os.stat(self.path()).st_mtime_ns, before.st_mtime_ns)
+        for changed in (1, 0):
+            step = self.backup_databases(self.path())
+            self.assertEqual((step["files_new"], step["files_changed"], step["files_unmodified"]),
+                             (0, changed, 1 - changed))
+
     def test_ls_and_snapshots_tell_pages_and_versions(self):
         self.init()
         db = self.filled(rows=3000)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <vector>
 
@@ -52,17 +53,41 @@ std::uint64_t cold_windows_by_mincore(int fd, std::uint64_t offset, std::uint64_
 
 }  // namespace
 
-CacheResidency::Mask CacheResidency::ask(int fd, std::uint64_t group) {
+CacheResidency::Mask CacheResidency::cold_windows(int fd, std::uint64_t group, Mask wanted) {
   const std::uint64_t begin = group * kGroupBytes;
   const std::uint64_t end = std::min(begin + kGroupBytes, size_);
   Mask cold = 0;
   for (std::uint64_t w = 0; cachestat_works_ && begin + w * kWindowBytes < end; ++w) {
+    if (((wanted >> w) & 1) == 0) continue;
     const std::uint64_t offset = begin + w * kWindowBytes;
     const auto pages = pages_cached(fd, {offset, std::min(kWindowBytes, end - offset)});
     cachestat_works_ = pages.has_value();
     if (pages == 0U) cold |= Mask{1} << w;
   }
-  return cachestat_works_ ? cold : cold_windows_by_mincore(fd, begin, end - begin);
+  if (cachestat_works_) return cold;
+  const auto first = static_cast<unsigned>(std::countr_zero(wanted));
+  const auto behind = static_cast<unsigned>(std::bit_width(wanted));
+  const std::uint64_t from = begin + first * kWindowBytes;
+  const std::uint64_t to = std::min(begin + behind * kWindowBytes, end);
+  return (cold_windows_by_mincore(fd, from, to - from) << first) & wanted;
+}
+
+// `windows`: from the first to behind the last.
+void CacheResidency::ask(int fd, ByteRange windows) {
+  std::uint64_t window = windows.offset;
+  const std::uint64_t end = windows.offset + windows.length;
+  while (window < end && window * kWindowBytes < size_) {
+    const std::uint64_t number = window / kWindowsPerGroup;
+    Mask wanted = 0;
+    for (; window < end && window / kWindowsPerGroup == number; ++window) {
+      wanted |= Mask{1} << (window % kWindowsPerGroup);
+    }
+    Group& group = groups_[number];
+    wanted &= ~group.asked;
+    if (wanted == 0) continue;
+    group.cold |= cold_windows(fd, number, wanted);
+    group.asked |= wanted;
+  }
 }
 
 void CacheResidency::before_read(int fd, ByteRange range) {
@@ -74,15 +99,15 @@ void CacheResidency::before_read(int fd, ByteRange range) {
   }
   if (range.length == 0 || range.offset >= size_) return;
   const std::uint64_t last = range.offset + std::min(range.length, size_ - range.offset) - 1;
-  for (std::uint64_t group = range.offset / kGroupBytes; group <= last / kGroupBytes + 1; ++group) {
-    if (group * kGroupBytes >= size_ || groups_.contains(group)) continue;
-    groups_.emplace(group, ask(fd, group));
-  }
+  const bool is_small = range.length < kWindowBytes;
+  const std::uint64_t unit = is_small ? 1 : kWindowsPerGroup;
+  const std::uint64_t first = range.offset / kWindowBytes / unit * unit;
+  ask(fd, {first, (last / kWindowBytes / unit + 2) * unit - first});
 }
 
 bool CacheResidency::was_cold(std::uint64_t window) const {
   const auto group = groups_.find(window / kWindowsPerGroup);
-  return group != groups_.end() && ((group->second >> (window % kWindowsPerGroup)) & 1) != 0;
+  return group != groups_.end() && ((group->second.cold >> (window % kWindowsPerGroup)) & 1) != 0;
 }
 
 void CacheResidency::drop(int fd, ByteRange range) {

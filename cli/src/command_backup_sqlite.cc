@@ -1,36 +1,11 @@
 #include <fmt/format.h>
 
-#include <memory>
-#include <optional>
-
 #include "backup_display.h"
 #include "database_paths.h"
-#include "pagevault/sqlitesupport/transaction_process.h"
-#include "process_setup.h"
+#include "starting_helper.h"
 
 namespace pagevault::cli {
 namespace {
-
-struct SqliteAndVault {
-  std::unique_ptr<sqlitesupport::TransactionSource> transactions;
-  std::optional<OpenedWorkspace> opened;
-};
-
-// The helper loads while the repository is opened: each takes some 10 ms, and a step not much more.
-Result<SqliteAndVault> open_both(Invocation& invocation) {
-  using Started = Result<std::unique_ptr<sqlitesupport::TransactionSource>>;
-  std::optional<Started> started;
-  const auto starter = invocation.env.make_executor(1, 1);
-  starter->submit([&started] { started.emplace(sqlitesupport::start_transaction_process()); });
-  auto opened = open_workspace(invocation);
-  starter->wait_idle();
-  PV_TRY(opened);
-  PV_TRY_ASSIGN(auto transactions, std::move(*started));
-  SqliteAndVault out;
-  out.transactions = std::move(transactions);
-  out.opened.emplace(std::move(opened).value());
-  return out;
-}
 
 Outcome run_backup_sqlite(Invocation& invocation) {
   const Options& options = invocation.options;
@@ -40,26 +15,25 @@ Outcome run_backup_sqlite(Invocation& invocation) {
   request.recorded_paths = std::move(databases.recorded);
   request.force = options.has("force");
   request.paranoid = options.has("paranoid");
-  PV_TRY_ASSIGN(SqliteAndVault both, open_both(invocation));
-  const auto& transactions = both.transactions;
+  StartingHelper helper(invocation.env);
+  PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
+  PV_TRY_ASSIGN(const auto transactions, helper.take());
   invocation.console.detail(fmt::format("SQLite {}, read-only; never makes a checkpoint",
                                         transactions->sqlite_version()));
   request.databases = {.transactions = transactions.get(),
                        .together = options.has("together"),
                        .as_file = options.has("as-file")};
-  return run_backup_request(invocation, *both.opened, std::move(request));
+  return run_backup_request(invocation, opened, std::move(request));
 }
 
 OptionSpecs backup_sqlite_options() {
   using enum OptionKind;
-  OptionSpecs out = {
-      {"glob", 0, List, "PATTERN",
-       "databases that match, looked up at each backup; quote it: 'tenants/*.db'"},
-      {"together", 0, Flag, {}, "all databases as they were at one instant"},
-      {"as-file", 0, Flag, {}, "store what is no SQLite database, or an encrypted one, as a file"},
+  OptionSpecs out = database_options();
+  const OptionSpecs own = {
       {"force", 'f', Flag, {}, "compare all of every database, whatever its log says"},
       {"paranoid", 0, Flag, {}, "compare by cryptographic hash instead of fingerprint; reads all"},
   };
+  out.insert(out.end(), own.begin(), own.end());
   const OptionSpecs& common = common_backup_options();
   out.insert(out.end(), common.begin(), common.end());
   return out;

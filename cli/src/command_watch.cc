@@ -5,7 +5,7 @@
 #include "human_numbers.h"
 #include "json_text.h"
 #include "pagevault/engine/watch.h"
-#include "pagevault/sqlitesupport/transaction_process.h"
+#include "starting_helper.h"
 #include "timestamps.h"
 #include "user_paths.h"
 #include "watched_repository.h"
@@ -70,12 +70,13 @@ Status require_databases(Env& env, const std::vector<std::string>& paths) {
   return ok();
 }
 
-Result<engine::BackupReport> take_snapshot(WatchedRepository& repository,
+Result<engine::BackupReport> take_snapshot(Env& env, WatchedRepository& repository,
                                            engine::BackupRequest request,
                                            engine::BackupObserver& observer) {
-  PV_TRY_ASSIGN(const auto workspace, repository.open());
   // One for each snapshot: nothing of SQLite is open between them, and none that died is missed.
-  PV_TRY_ASSIGN(const auto transactions, sqlitesupport::start_transaction_process());
+  StartingHelper helper(env);
+  PV_TRY_ASSIGN(const auto workspace, repository.open());
+  PV_TRY_ASSIGN(const auto transactions, helper.take());
   request.databases->transactions = transactions.get();
   return engine::run_backup(*workspace, request, observer);
 }
@@ -102,7 +103,7 @@ Outcome run_watch_command(Invocation& invocation) {
   };
   watch.backup = [&](const std::vector<std::string>& paths, engine::BackupObserver& observer) {
     request.paths = paths;
-    return take_snapshot(repository, request, observer);
+    return take_snapshot(invocation.env, repository, request, observer);
   };
   WatchDisplay display(invocation.console);
   const Status ended = engine::run_watch(invocation.env, watch, display, cancel);
@@ -114,11 +115,8 @@ OptionSpecs watch_options() {
   using enum OptionKind;
   OptionSpecs out = {
       {"every", 0, Value, "TIME", "look this often: 10s, 5m, 1h (default 10s, at least 1s)"},
-      {"glob", 0, List, "PATTERN",
-       "databases that match, looked up at each look; quote it: 'tenants/*.db'"},
-      {"together", 0, Flag, {}, "all databases as they were at one instant"},
-      {"as-file", 0, Flag, {}, "store what is no SQLite database, or an encrypted one, as a file"},
   };
+  out.insert(out.end(), database_options().begin(), database_options().end());
   out.insert(out.end(), storing_options().begin(), storing_options().end());
   return out;
 }

@@ -65,6 +65,17 @@ Result<std::vector<std::string>> databases_matching(const std::string& pattern) 
   return out;
 }
 
+const OptionSpecs& database_options() {
+  using enum OptionKind;
+  static const OptionSpecs kOptions = {
+      {"glob", 0, List, "PATTERN",
+       "databases that match, looked up each time; quote it: 'tenants/*.db'"},
+      {"together", 0, Flag, {}, "all databases as they were at one instant"},
+      {"as-file", 0, Flag, {}, "store what is no SQLite database, or an encrypted one, as a file"},
+  };
+  return kOptions;
+}
+
 Result<Databases> databases_of(const Options& options, std::string_view command) {
   Databases out;
   for (const std::string& word : options.words()) {

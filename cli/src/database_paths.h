@@ -27,6 +27,9 @@ struct Databases {
   std::vector<std::string> recorded;  ///< Absolute paths and patterns.
 };
 
+/// --glob, --together and --as-file, of every command that saves databases.
+const OptionSpecs& database_options();
+
 /// By the words and --glob of the command of that name, as of now. Errors: InvalidArgument (there
 /// are none, or a pattern matches none).
 Result<Databases> databases_of(const Options& options, std::string_view command);

@@ -28,10 +28,12 @@ Result<pgsupport::IncrementalHeader> read_header(ByteStream& stream, std::uint64
 
 }  // namespace
 
-std::optional<ParentFile> ClusterFiles::parent_file(const std::string& path) {
-  const repo::Entry* const entry = parts_.parent.find_if_readable(path);
-  if (entry == nullptr || entry->info.type != FileType::Regular) return std::nullopt;
-  return ParentFile{entry->map, entry->info.size, entry->page_size};
+Result<std::optional<ParentFile>> ClusterFiles::parent_file(const std::string& path) {
+  PV_TRY_ASSIGN(const repo::Entry* const entry, parts_.parent.find(path));
+  if (entry == nullptr || entry->info.type != FileType::Regular) {
+    return std::optional<ParentFile>();
+  }
+  return std::optional(ParentFile{entry->map, entry->info.size, entry->page_size});
 }
 
 std::optional<PageCheck> ClusterFiles::page_check(const std::string& path) const {
@@ -48,7 +50,7 @@ Status ClusterFiles::store_whole(ClusterMember member) {
   if (size > 0) input.data = {{0, size}};
   input.paranoid = writer.request().paranoid;
   input.audited = [&](std::uint64_t span) { return writer.audited(member.path, span); };
-  input.parent = parent_file(member.path);
+  PV_TRY_ASSIGN(input.parent, parent_file(member.path));
   auto pages = page_check(member.path);
   input.page_size = pages ? parts_.geometry.block_bytes : 0U;
   FileChecksum checksum(parts_.algorithm);
@@ -79,14 +81,11 @@ Status ClusterFiles::store_whole(ClusterMember member) {
 
 Status ClusterFiles::store_incremental(ClusterMember member, const std::string& relation_path) {
   SnapshotWriter& writer = parts_.writer;
-  const auto found = parts_.parent.find(relation_path);
-  if (!found) {
-    return Error(ErrorCode::Corrupt,
-                 fmt::format("{}: the parent snapshot cannot be read; take a full backup: {}",
-                             relation_path, found.error().message()));
-  }
-  const repo::Entry* const parent = *found;
+  PV_TRY_ASSIGN(const repo::Entry* const parent, parts_.parent.find(relation_path));
   if (parent == nullptr || parent->info.type != FileType::Regular) {
+    if (const auto& failure = parts_.parent.failure()) {
+      return failure->with_context(kParentUnreadable).with_context(member.path);
+    }
     return Error(ErrorCode::WrongParent, member.path + ": the parent snapshot has no " +
                                              relation_path + " that it could be applied to");
   }
@@ -136,7 +135,7 @@ Status ClusterFiles::take_over(const std::string& path, repo::Entry entry,
   entry.crc32c = parent.crc32c;
   if (!entry.crc32c) {
     MapReader map(reader, parent.map, parent.info.size);
-    PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, {}));
+    PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, {}).context(kParentUnreadable));
   }
   ++totals_.taken_over;
   PV_TRY(writer.tick(entry.info.size));
@@ -154,7 +153,7 @@ Result<std::shared_ptr<MapBuilder>> ClusterFiles::map_update(
   input.page_size = block_bytes;
   input.parent = ParentFile{parent.map, parent.info.size, parent.page_size};
   input.changed = changed_ranges(update);
-  PV_TRY_ASSIGN(input.data, writer.mapper().ranges_to_read(input));
+  PV_TRY_ASSIGN(input.data, writer.mapper().ranges_to_read(input).context(kParentUnreadable));
   MapReader map(writer.workspace().reader(), parent.map, parent.info.size);
   const auto next_image = [&](std::uint32_t block, MutableBytes out) -> Status {
     PV_TRY(images.read(out));
@@ -215,7 +214,7 @@ Status ClusterFiles::store_bytes(const std::string& path, repo::Entry entry, Byt
   input.length = bytes.size();
   if (!bytes.empty()) input.data = {{0, bytes.size()}};
   input.page_size = 0U;
-  input.parent = parent_file(path);
+  PV_TRY_ASSIGN(input.parent, parent_file(path));
   const std::uint64_t read_before = writer.report().stats.bytes_read;
   PV_TRY_ASSIGN(auto mapped, writer.map_bytes(input, std::nullopt, [&] {
     return std::make_unique<MemoryBlockSource>(writer.pool(), bytes);
@@ -236,7 +235,7 @@ Result<ClusterFiles::Stored> ClusterFiles::store_relation(const std::string& pat
   StreamBlockSource source(writer.pool(), read);
   MappingInput input;  // A stream: how long it is shows when it ends.
   input.page_size = parts_.geometry.block_bytes;
-  input.parent = parent_file(path);
+  PV_TRY_ASSIGN(input.parent, parent_file(path));
   PV_TRY_ASSIGN(auto mapped, writer.mapper().map(source, input));
   writer.report().stats.bytes_read += mapped.bytes_read;
   Stored out;

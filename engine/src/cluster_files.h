@@ -54,7 +54,7 @@ class ClusterFiles {
   const Totals& totals() const { return totals_; }
 
  private:
-  std::optional<ParentFile> parent_file(const std::string& path);
+  Result<std::optional<ParentFile>> parent_file(const std::string& path);
   std::optional<PageCheck> page_check(const std::string& path) const;
   Status take_over(const std::string& path, repo::Entry entry, const repo::Entry& parent);
   Result<std::shared_ptr<MapBuilder>> map_update(const repo::Entry& parent,

@@ -153,7 +153,7 @@ Status count_files(const ClusterTree& tree, ParentTree& parent, repo::SnapshotSt
   return tree.visit_files([&](const std::string& path, const repo::Entry& entry) -> Status {
     ++stats.files;
     stats.bytes_source += entry.info.size;
-    const repo::Entry* const before = parent.find_if_readable(path);
+    PV_TRY_ASSIGN(const repo::Entry* const before, parent.find(path));
     if (before == nullptr) {
       ++stats.files_new;
     } else if (before->map == entry.map && before->info.size == entry.info.size) {

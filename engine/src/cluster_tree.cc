@@ -7,7 +7,7 @@ namespace pagevault::engine {
 
 namespace {
 
-constexpr std::size_t kPendingMax = 1024;
+constexpr std::size_t kUnsettledMax = 1024;
 
 ParentDirectory directory_of(const repo::Entry* entry) {
   if (entry == nullptr || entry->info.type != FileType::Directory) return {};
@@ -60,7 +60,7 @@ Status ClusterTree::add_file(const std::string& path, repo::Entry entry,
   entry.name = node->entry.name;
   node->entry = std::move(entry);
   pending_.push_back({node, std::move(map)});
-  return settle_down_to(kPendingMax);
+  return settle_down_to(kUnsettledMax);
 }
 
 const repo::Entry* ClusterTree::find(const std::string& path) const {
@@ -95,7 +95,7 @@ Status ClusterTree::finish_file(const Pending& done) {
   PV_TRY_ASSIGN(entry.map, done.map->take());
   if (entry.crc32c) return ok();
   MapReader map(*reader_, entry.map, entry.info.size);
-  PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, crcs));
+  PV_TRY_ASSIGN(entry.crc32c, crc32c_of(map, crcs).context(kParentUnreadable));
   return ok();
 }
 
@@ -127,7 +127,7 @@ Status ClusterTree::write(TreeWriter& writer, repo::Entry root, ParentTree& pare
     std::string path;
     std::map<std::string, std::unique_ptr<Node>>::const_iterator next;
   };
-  const repo::Entry* const before = parent.find_if_readable("");
+  PV_TRY_ASSIGN(const repo::Entry* const before, parent.find(""));
   PV_TRY(writer.enter_directory(std::move(root), directory_of(before)));
   std::vector<Level> levels;
   levels.push_back({&root_, "", root_.children.begin()});
@@ -144,7 +144,7 @@ Status ClusterTree::write(TreeWriter& writer, repo::Entry root, ParentTree& pare
       continue;
     }
     const std::string path = level.path.empty() ? name : level.path + "/" + name;
-    const repo::Entry* const earlier = parent.find_if_readable(path);
+    PV_TRY_ASSIGN(const repo::Entry* const earlier, parent.find(path));
     PV_TRY(writer.enter_directory(child->entry, directory_of(earlier)));
     levels.push_back({child.get(), path, child->children.begin()});
   }

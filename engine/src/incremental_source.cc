@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "changed_places.h"
+#include "parent_tree.h"
 
 namespace pagevault::engine {
 
@@ -133,7 +134,7 @@ Status IncrementalSource::add_parent_extents(Window& window, std::size_t piece) 
   std::uint64_t at = block.offset;
   while (at < end) {
     const std::uint64_t span = at / repo::kSpanBytes;
-    PV_TRY_ASSIGN(const repo::SpanNode* const node, parent_span(span));
+    PV_TRY_ASSIGN(const repo::SpanNode* const node, parent_span(span).context(kParentUnreadable));
     std::uint64_t begin = span * repo::kSpanBytes;
     for (const repo::Extent& extent : *node) {
       const std::uint64_t extent_end = begin + extent.length;
@@ -191,8 +192,7 @@ Result<std::shared_ptr<Block>> IncrementalSource::next() {
     PV_TRY_ASSIGN(ahead_, begin_window());
     parts_.completion.wait([&] { return current_->open.load() == 0; });
     if (current_->failure) {
-      return current_->failure->with_context(
-          "the parent snapshot's bytes cannot be had; take a full backup");
+      return current_->failure->with_context(kParentUnreadable);
     }
   }
   auto block = std::move(current_->blocks.front());

@@ -14,6 +14,7 @@ void Completion::notify() {
 
 repo::SpanNode with_joined_holes(const std::deque<repo::Extent>& extents) {
   repo::SpanNode out;
+  out.reserve(extents.size());
   for (const repo::Extent& extent : extents) {
     if (extent.hole && !out.empty() && out.back().hole) {
       out.back().length += extent.length;

@@ -18,11 +18,6 @@ Result<const repo::Entry*> ParentTree::find(std::string_view path) {
   return found == names->end() ? nullptr : &found->second;
 }
 
-const repo::Entry* ParentTree::find_if_readable(std::string_view path) {
-  const auto found = find(path);
-  return found ? *found : nullptr;
-}
-
 // Null when there is no such directory. As deep as the path has components.
 Result<const ParentTree::Names*> ParentTree::names_in(const std::string& directory) {
   const auto known = directories_.find(directory);
@@ -32,10 +27,15 @@ Result<const ParentTree::Names*> ParentTree::names_in(const std::string& directo
   auto names = std::make_unique<Names>();
   DirectoryReader reader(*reader_, entry->map, entry->info.size);
   while (true) {
-    PV_TRY_ASSIGN(auto next, reader.next());
-    if (!next) break;
-    const std::string name = next->name;
-    names->emplace(name, std::move(*next));
+    auto next = reader.next();
+    if (!next) {
+      if (next.error().code() == ErrorCode::Cancelled) return next.error();
+      if (!failure_) failure_ = next.error();
+      break;
+    }
+    if (!*next) break;
+    const std::string name = (*next)->name;
+    names->emplace(name, std::move(**next));
   }
   return directories_.emplace(directory, std::move(names)).first->second.get();
 }

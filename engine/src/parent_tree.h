@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +11,10 @@
 #include "pagevault/engine/tree.h"
 
 namespace pagevault::engine {
+
+/// Before an error that keeps an incremental from its parent's bytes.
+inline constexpr std::string_view kParentUnreadable =
+    "the parent snapshot cannot be read; if that stays so, take a full backup";
 
 /// Reads a directory when something in it is first asked for, and keeps it: some 500 bytes for each
 /// entry. Not thread-safe.
@@ -19,11 +24,13 @@ class ParentTree {
   ParentTree() = default;
   ParentTree(repo::ChunkReader& reader, repo::Entry root);
 
-  /// Null when there is none. `path` relative to the root, "" is the root itself. Valid as long as
-  /// the tree. Errors: of the repository.
+  /// Null when there is none, also because a directory cannot be read: what lay there is as good as
+  /// new (F5.8). `path` relative to the root, "" is the root itself. Valid as long as the tree.
+  /// Errors: Cancelled.
   Result<const repo::Entry*> find(std::string_view path);
-  /// The same where a parent only saves work: one that cannot be read is none (F5.8).
-  const repo::Entry* find_if_readable(std::string_view path);
+  /// Why the first directory that could not be read could not; nothing: all that were asked for
+  /// could.
+  const std::optional<Error>& failure() const { return failure_; }
 
  private:
   using Names = std::unordered_map<std::string, repo::Entry>;
@@ -31,6 +38,7 @@ class ParentTree {
 
   repo::ChunkReader* reader_ = nullptr;
   repo::Entry root_;
+  std::optional<Error> failure_;
   std::unordered_map<std::string, std::unique_ptr<Names>> directories_;  // By path.
 };
 

@@ -24,6 +24,15 @@ constexpr std::uint64_t kAuditRounds = 30;
 constexpr std::int64_t kAuditIntervalNs = 3600LL * 1'000'000'000;
 constexpr std::int64_t kProgressNs = 100'000'000;
 
+// A database may change in its log alone. What is not known to be unchanged was compared as a whole
+// because its log or its change counter moved.
+bool is_unmodified(const repo::Entry& entry, const repo::Entry& parent) {
+  if (!entry.database || entry.database->stored_as_file) {
+    return same_metadata(parent.info, entry.info);
+  }
+  return entry.database->pages_changed == 0U && entry.info.size == parent.info.size;
+}
+
 bool is_audit_due(const std::optional<repo::StoredSnapshot>& parent, std::int64_t now_ns) {
   return !parent || now_ns / kAuditIntervalNs != parent->snapshot.begun_ns / kAuditIntervalNs;
 }
@@ -45,7 +54,8 @@ SnapshotWriter::SnapshotWriter(Workspace& workspace, const BackupRequest& reques
 // ---- passes ---------------------------------------------------------------------------------
 
 Status SnapshotWriter::list() {
-  PV_TRY_ASSIGN(listing_, workspace_.repository().list_snapshots());
+  PV_TRY_ASSIGN(listing_,
+                workspace_.repository().list_snapshots(/*known=*/nullptr, &workspace_.covered()));
   for (const auto& damaged : listing_.damaged) {
     observer_.on_warning(repo::object_path(damaged.name) +
                          " cannot be read: " + damaged.error.message());
@@ -189,7 +199,7 @@ void SnapshotWriter::count_file(const repo::Entry& entry, const repo::Entry* par
   const bool known = parent != nullptr && parent->info.type == FileType::Regular;
   if (!known) {
     ++stats.files_new;
-  } else if (same_metadata(parent->info, entry.info)) {
+  } else if (is_unmodified(entry, *parent)) {
     ++stats.files_unmodified;
   } else {
     ++stats.files_changed;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace pagevault::repo {
 
 namespace {
@@ -140,6 +142,7 @@ Result<SpanNode> decode_span_node(ByteView bytes) {
   PV_TRY(decode_node_header(in, kSpanNodeKind));
   PV_TRY_ASSIGN(const std::uint64_t count, in.varint(1, kNodeExtentsMax));
   SpanNode node;
+  node.reserve(std::min<std::uint64_t>(count, in.remaining()));  // An extent takes a byte at least.
   std::uint64_t length = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     PV_TRY_ASSIGN(Extent extent, decode_extent(in));

@@ -50,6 +50,20 @@ Status forget_replaced(const Repository& repository, const std::set<IndexId>& li
   return ok();
 }
 
+// Up to so many packs are asked for one by one. A listing opens and reads 256 folders and asks each
+// name for its length, three calls and more a folder: up to here it is never less work, near or
+// far.
+constexpr std::size_t kPacksAskedFor = 1024;
+
+Result<bool> all_are_there(Store& store, std::span<const PackInfo> packs) {
+  for (const PackInfo& pack : packs) {
+    const auto info = store.stat({ObjectType::Pack, pack.id.hex()});
+    if (!info && info.error().code() != ErrorCode::NotFound) return info.error();
+    if (!info || info->bytes != pack.file_bytes) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<IndexLoad> load_index(const Repository& repository, ChunkIndex& index) {
@@ -82,6 +96,22 @@ Result<PackPresence> list_packs(const Repository& repository) {
     PV_CHECK(id.has_value());  // The store lists exact names only.
     packs.emplace(*id, object.bytes);
   }
+  return packs;
+}
+
+Result<std::vector<PackInfo>> missing_packs(const Repository& repository, ChunkIndex& index) {
+  std::vector<PackInfo> packs;
+  PV_TRY(index.for_each_pack([&packs](const PackInfo& pack) { packs.push_back(pack); }));
+  if (packs.size() <= kPacksAskedFor) {
+    PV_TRY_ASSIGN(const bool all, all_are_there(repository.store(), packs));
+    if (all) return std::vector<PackInfo>();
+  }
+  // Only a listing tells a lost pack from a lost folder.
+  PV_TRY_ASSIGN(const PackPresence present, list_packs(repository));
+  std::erase_if(packs, [&present](const PackInfo& pack) {
+    const auto found = present.find(pack.id);
+    return found != present.end() && found->second == pack.file_bytes;
+  });
   return packs;
 }
 

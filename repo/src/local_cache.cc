@@ -32,6 +32,7 @@ Result<LocalCache> open_slot(const Repository& repository, const std::string& fo
   PV_TRY_ASSIGN(auto index, open_rocks_index({.folder = join_path(folder, "index"),
                                               .label = repository.config().id.hex()}));
   PV_TRY_ASSIGN(const ClientId client, client_of(env, folder));
+  PV_TRY_ASSIGN(index, open_recent_index(env, folder, std::move(index)));
   return LocalCache{std::move(index), client, folder, ""};
 }
 

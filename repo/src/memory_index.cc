@@ -35,6 +35,11 @@ class MemoryIndex final : public ChunkIndex {
     return ok();
   }
 
+  Result<bool> knows_pack(const PackId& id) override {
+    const std::shared_lock lock(mutex_);
+    return known_packs_.contains(id);
+  }
+
   Result<std::set<IndexId>> applied() override {
     const std::shared_lock lock(mutex_);
     return applied_;

@@ -175,13 +175,14 @@ Status Repository::put_object(const ObjectName& name, ByteView body) const {
   return store_->put(name, sealed_with_place(*env_, keys_, config_.id, name, body));
 }
 
-Result<Snapshot> Repository::read_snapshot(const SnapshotId& id) const {
+Result<Snapshot> Repository::read_snapshot(const SnapshotId& id, SignatureCheck check) const {
   const ObjectName name{ObjectType::Snapshot, id.hex()};
   PV_TRY_ASSIGN(const Bytes body, read_object(name));
-  return decode_snapshot(keys_, config_.id, id, body).context(object_path(name));
+  return decode_snapshot(keys_, config_.id, id, body, check).context(object_path(name));
 }
 
-Result<SnapshotListing> Repository::list_snapshots(const SnapshotListing* known) const {
+Result<SnapshotListing> Repository::list_snapshots(const SnapshotListing* known,
+                                                   const CoveredSnapshots* made_here) const {
   std::unordered_map<SnapshotId, const Snapshot*> read_before;
   if (known != nullptr) {
     for (const StoredSnapshot& stored : known->snapshots) {
@@ -194,9 +195,11 @@ Result<SnapshotListing> Repository::list_snapshots(const SnapshotListing* known)
   for (const ObjectInfo& object : listing.objects) {
     const auto id = SnapshotId::from_hex(object.name.hex);
     PV_CHECK(id.has_value());  // The store lists exact names only.
+    const bool ours = made_here != nullptr && made_here->contains(*id);
     const auto before = read_before.find(*id);
-    auto snapshot =
-        before != read_before.end() ? Result<Snapshot>(*before->second) : read_snapshot(*id);
+    auto snapshot = before != read_before.end() ? Result<Snapshot>(*before->second)
+                                                : read_snapshot(*id, ours ? SignatureCheck::MadeHere
+                                                                          : SignatureCheck::Wanted);
     if (snapshot) {
       out.snapshots.push_back({*id, std::move(snapshot).value()});
     } else if (snapshot.error().code() != ErrorCode::NotFound) {  // Forgotten meanwhile.

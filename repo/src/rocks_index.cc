@@ -155,6 +155,11 @@ class RocksIndex final : public ChunkIndex {
   }
 
   Status apply(const IndexId& id, const IndexObject& object) override;
+  Result<bool> knows_pack(const PackId& id) override {
+    const std::shared_lock lock(mutex_);
+    PV_TRY_ASSIGN(const auto number, get(id_key(kPackNumberPrefix, id)));
+    return number.has_value();
+  }
   Result<std::set<IndexId>> applied() override;
   Status for_each_pack(const std::function<void(const PackInfo&)>& visit) override;
   Status for_each_blob(const std::function<void(const BlobLocation&)>& visit) override;

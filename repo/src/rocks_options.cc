@@ -83,6 +83,7 @@ void set_fast_open(rocksdb::Options& options) {
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.max_open_files = 256;
+  options.max_file_opening_threads = 1;  // 16 by default, made anew at each open for a dozen files.
   options.info_log = std::make_shared<SilentLogger>();
 }
 

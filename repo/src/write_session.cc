@@ -120,8 +120,11 @@ struct WriteSession::State {
   Status append(const BlobEntry& entry, ByteView encoded);
   void publish(std::unique_ptr<PackWriter> writer);
   Status finish_pack(PackWriter& writer);
+  Status add_finished(PackDirectory pack);
+  static std::unique_ptr<PackWriter> take_writer(Lane& from);
+  Status finish_last_packs();
+  void submit_index_object();
   Status write_index_object();
-  Status flush();
   Status prove_packs();
   Status refuse_foreign_collector();
   Status announce();
@@ -360,6 +363,10 @@ void WriteSession::State::publish(std::unique_ptr<PackWriter> writer) {
 
 Status WriteSession::State::finish_pack(PackWriter& writer) {
   PV_TRY_ASSIGN(PackDirectory pack, writer.finish());
+  return add_finished(std::move(pack));
+}
+
+Status WriteSession::State::add_finished(PackDirectory pack) {
   pending_blobs += pack.blobs.size();
   pending.packs.push_back(std::move(pack));
   return pending_blobs >= kBlobsPerIndexObject ? write_index_object() : ok();
@@ -382,23 +389,34 @@ Status WriteSession::State::write_index_object() {
   return ok();
 }
 
-// Everything put so far is durable and in the index when this returns.
-Status WriteSession::State::flush() {
-  for (Lane& each : lanes) {
-    std::unique_ptr<PackWriter> writer;
-    {
-      const std::lock_guard lock(each.mutex);
-      writer = std::move(each.writer);
-    }
-    if (writer) publish(std::move(writer));
+// The last packs, side by side: one is synced by the publisher, one by the caller.
+Status WriteSession::State::finish_last_packs() {
+  std::unique_ptr<PackWriter> data = take_writer(lane(PackContent::Data));
+  std::unique_ptr<PackWriter> metadata = take_writer(lane(PackContent::Metadata));
+  if (data) publish(std::move(data));
+  if (metadata) {
+    auto finished = metadata->finish();
+    if (!finished) return fail(finished.error());
+    publisher->submit([this, pack = std::move(finished).value()] {
+      if (!failed()) return;
+      const Status added = add_finished(pack);
+      if (!added) fail(added.error());
+    });
   }
+  return ok();
+}
+
+std::unique_ptr<PackWriter> WriteSession::State::take_writer(Lane& from) {
+  const std::lock_guard lock(from.mutex);
+  return std::move(from.writer);
+}
+
+void WriteSession::State::submit_index_object() {
   publisher->submit([this] {
     if (!failed()) return;
     const Status written = write_index_object();
     if (!written) fail(written.error());
   });
-  publisher->wait_idle();
-  return failed();
 }
 
 // ---- commit ---------------------------------------------------------------------------------
@@ -413,14 +431,9 @@ Status WriteSession::State::refuse_foreign_collector() {
 // Every pack that the index knows and that was there at the start is still there (I6). A listing
 // may lag behind on a network file system, so a missing name is looked at once more (F3.3).
 Status WriteSession::State::prove_packs() {
-  PV_TRY_ASSIGN(const PackPresence packs, list_packs(repository));
-  std::vector<PackInfo> doubtful;
-  PV_TRY(index.for_each_pack([&](const PackInfo& pack) {
-    const auto found = packs.find(pack.id);
-    const bool there = found != packs.end() && found->second == pack.file_bytes;
-    if (!there && !lost.contains(pack.id)) doubtful.push_back(pack);
-  }));
-  for (const PackInfo& pack : doubtful) {
+  PV_TRY_ASSIGN(const auto missing, missing_packs(repository, index));
+  for (const PackInfo& pack : missing) {
+    if (lost.contains(pack.id)) continue;
     const ObjectName name{ObjectType::Pack, pack.id.hex()};
     const auto info = repository.store().stat(name);
     if (info && info->bytes == pack.file_bytes) continue;
@@ -471,11 +484,8 @@ Result<std::unique_ptr<WriteSession>> WriteSession::begin(ChunkReader& reader,
   state.env().random(state.session.bytes);
   state.publisher = state.env().make_executor(1, 2);
   if (!options.dry_run) PV_TRY(state.announce());
-  PV_TRY_ASSIGN(const PackPresence packs, list_packs(state.repository));
-  PV_TRY(state.index.for_each_pack([&](const PackInfo& pack) {
-    const auto found = packs.find(pack.id);
-    if (found == packs.end() || found->second != pack.file_bytes) state.lost.insert(pack.id);
-  }));
+  PV_TRY_ASSIGN(const auto missing, missing_packs(state.repository, state.index));
+  for (const PackInfo& pack : missing) state.lost.insert(pack.id);
   return session;
 }
 
@@ -516,10 +526,17 @@ bool WriteSession::has_lost_packs() const { return !state_->lost.empty(); }
 
 Result<SnapshotId> WriteSession::commit(Snapshot snapshot) {
   PV_CHECK(!state_->options.dry_run);
-  PV_TRY(state_->flush());
+  PV_TRY(state_->finish_last_packs());
+  // What the caller does meanwhile is about packs that were there before.
+  state_->submit_index_object();
   PV_TRY(state_->refuse_foreign_collector());
   PV_TRY(state_->prove_packs());
   PV_TRY(state_->chain(snapshot));
+  state_->publisher->wait_idle();
+  PV_TRY(state_->failed());
+  state_->publisher->submit([state = state_.get()] {
+    state->index.flush().ignore("the cache is a hint; the next run applies what is missing");
+  });
   snapshot.session = state_->session;
   snapshot.committed_ns = state_->env().now_ns();
   const SessionTotals sums = totals();
@@ -530,7 +547,7 @@ Result<SnapshotId> WriteSession::commit(Snapshot snapshot) {
       encode_snapshot(state_->repository.keys(), state_->repository.config().id, snapshot);
   const ObjectName name{ObjectType::Snapshot, sealed.id.hex()};
   PV_TRY(state_->repository.put_object(name, sealed.body));
-  state_->index.flush().ignore("the cache is a hint; the next run applies what is missing");
+  state_->publisher->wait_idle();
   return sealed.id;
 }
 
@@ -539,11 +556,7 @@ Status WriteSession::keep_alive() {
   if (state_->options.dry_run) return ok();
   if (state_->env().monotonic_ns() - state_->last_heartbeat_ns < kHeartbeatNs) return ok();
   // What was published so far becomes findable, so that an interrupted run need not be repeated.
-  state_->publisher->submit([state = state_.get()] {
-    if (!state->failed()) return;
-    const Status written = state->write_index_object();
-    if (!written) state->fail(written.error());
-  });
+  state_->submit_index_object();
   return state_->announce();
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "pagevault/base/env.h"
 #include "pagevault/repo/index_object.h"
 
 namespace pagevault::repo {
@@ -29,6 +30,8 @@ class ChunkIndex {
 
   /// Adds an index object, all of it or nothing; a second time is a no-op.
   virtual Status apply(const IndexId& id, const IndexObject& object) = 0;
+  /// Some object that was applied names this pack.
+  virtual Result<bool> knows_pack(const PackId& id) = 0;
   /// Ids applied so far.
   virtual Result<std::set<IndexId>> applied() = 0;
   /// Calls `visit` for every pack known.
@@ -57,5 +60,12 @@ struct RocksIndexOptions {
   std::uint64_t memory_max = 160 * kMiB;
 };
 Result<std::unique_ptr<ChunkIndex>> open_rocks_index(const RocksIndexOptions& options);
+
+/// `below`, with the latest small index objects beside it in memory and in one file of `folder`,
+/// which becomes durable with one sync. `below` takes them when there are many, so that a small
+/// backup need not open it for writing. Whoever owns `below` owns the file.
+/// Errors: Io when what is in the folder can neither be read nor be begun anew.
+Result<std::unique_ptr<ChunkIndex>> open_recent_index(Env& env, const std::string& folder,
+                                                      std::unique_ptr<ChunkIndex> below);
 
 }  // namespace pagevault::repo

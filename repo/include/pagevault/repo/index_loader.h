@@ -50,6 +50,10 @@ Result<IndexLoad> load_index(const Repository& repository, ChunkIndex& index);
 using PackPresence = std::unordered_map<PackId, std::uint64_t>;
 Result<PackPresence> list_packs(const Repository& repository);
 
+/// Packs that `index` knows and that are not in the store with the length they should have.
+/// Errors: as of the store; the repository is broken when a folder is missing (I7).
+Result<std::vector<PackInfo>> missing_packs(const Repository& repository, ChunkIndex& index);
+
 /// Reads the directory of every pack that no index object names and writes index objects for them;
 /// with `all`, for every pack (when index objects are damaged or lost). Never deletes (I10).
 struct IndexRepair {

@@ -66,10 +66,15 @@ struct SealedSnapshot {
 SealedSnapshot encode_snapshot(const KeySet& keys, const RepositoryId& repository,
                                const Snapshot& snapshot);
 
+/// Whether decode_snapshot looks at the signature. The id is a keyed hash of body and signature: a
+/// client that made a snapshot itself, and kept its id, has that very snapshot when the id fits.
+enum class SignatureCheck : std::uint8_t { Wanted, MadeHere };
+
 /// Errors: Corrupt (also when the id does not fit the body), AuthFailed (signer or signature),
 /// Unsupported (unknown critical field, signer kind or snapshot kind). Nothing of an unsigned body
 /// is parsed but the lengths around the signature.
 Result<Snapshot> decode_snapshot(const KeySet& keys, const RepositoryId& repository,
-                                 const SnapshotId& id, ByteView body);
+                                 const SnapshotId& id, ByteView body,
+                                 SignatureCheck check = SignatureCheck::Wanted);
 
 }  // namespace pagevault::repo
