@@ -10,6 +10,8 @@
 namespace pagevault::pgsupport {
 namespace {
 
+// NOLINTBEGIN(misc-definitions-in-headers): this is no header, and each source gets its own.
+
 constexpr std::size_t kLanes = kPageChecksumRowBytes / 4;
 constexpr std::uint32_t kPrime = 16777619;
 
@@ -48,6 +50,8 @@ std::uint32_t mix_page(ByteView page) {
   for (const std::uint32_t lane : lanes) folded ^= lane;
   return folded;
 }
+
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace
 }  // namespace pagevault::pgsupport
