@@ -85,7 +85,6 @@ class ClusterBackup {
   std::uint32_t major_version_ = 0;
   std::optional<pgsupport::WalPoint> end_;
   std::vector<repo::PostgresDoubt> doubts_;
-  std::uint64_t doubts_more_ = 0;
   std::set<std::string> replaced_;  // Relation files that came whole: a parent's damage is gone.
   std::optional<std::string> wants_full_;
   std::uint64_t read_before_ = 0;  // Of the repository.

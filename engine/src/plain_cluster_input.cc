@@ -55,7 +55,8 @@ class PlainClusterInput final : public ClusterInput {
   Status read_control();
   Status push(std::string path, std::unique_ptr<Dir> dir);
   Result<std::optional<ClusterMember>> visit(const std::string& path, const std::string& name);
-  Result<std::optional<ClusterMember>> visit_link(ClusterMember member, const std::string& name);
+  Result<std::optional<ClusterMember>> visit_link(const ClusterMember& member,
+                                                  const std::string& name);
   ClusterMember member_of(const std::string& path, const std::string& name, const FileInfo& info);
 
   Env& env_;
@@ -162,7 +163,7 @@ Result<std::optional<ClusterMember>> PlainClusterInput::visit(const std::string&
     return std::optional(std::move(member));
   }
   if (info.type == FileType::Symlink && in_tablespaces && oid_of(name)) {
-    return visit_link(std::move(member), name);
+    return visit_link(member, name);
   }
   observer_.on_warning(path +
                        ": neither a file nor a folder; PostgreSQL needs none such, so it is "
@@ -171,7 +172,7 @@ Result<std::optional<ClusterMember>> PlainClusterInput::visit(const std::string&
 }
 
 // A tablespace: its folder takes the link's place, and where it pointed is only remembered (S14).
-Result<std::optional<ClusterMember>> PlainClusterInput::visit_link(ClusterMember member,
+Result<std::optional<ClusterMember>> PlainClusterInput::visit_link(const ClusterMember& member,
                                                                    const std::string& name) {
   Dir& dir = *levels_.back().dir;
   PV_TRY_ASSIGN(const std::string target, dir.read_link(name));
