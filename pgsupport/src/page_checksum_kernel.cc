@@ -4,8 +4,8 @@ namespace pagevault::pgsupport {
 
 const PageChecksumKernel& fastest_page_checksum_kernel() {
 #ifdef PAGEVAULT_PAGE_CHECKSUM_X86
-  static const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;
-  if (has_avx2) return kPageChecksumAvx2;
+  static const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
+  if (kHasAvx2) return kPageChecksumAvx2;
 #endif
   return kPageChecksumBaseline;
 }
