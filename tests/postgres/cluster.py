@@ -56,22 +56,26 @@ class Cluster:
                  f"--wal-segsize={wal_segment_mb}", *(["-k"] if checksums else []), *options)
         return self
 
+    def control(self, *arguments):
+        """pg_ctl; a failure shows what the server had to say."""
+        try:
+            self.run("pg_ctl", "-D", self.data, "-s", *arguments)
+        except Failed as error:
+            raise Failed(f"{error}\n{self.log_tail()}") from None
+
     def start(self, wait=True, **settings):
         """Settings given here hold for this start alone."""
         self.folder(f"{self.name}.socket")
         words = " ".join(f"-c {name}={value}" for name, value in {**self.settings, **settings}.items())
-        try:
-            self.run("pg_ctl", "-D", self.data, "-w" if wait else "-W", "-s", "-t", "120", "-l", self.log,
+        self.control("-w" if wait else "-W", "-t", "120", "-l", self.log,
                      "-o", f"{words} -k {self.socket}", "start")
-        except Failed as error:
-            raise Failed(f"{error}\n{self.log_tail()}") from None
         self.running = True
         return self
 
     def stop(self, mode="fast"):
         if self.running:
             self.running = False
-            self.run("pg_ctl", "-D", self.data, "-w", "-s", "-m", mode, "stop")
+            self.control("-w", "-m", mode, "stop")
 
     def restart(self, mode="fast", **settings):
         """With mode immediate: a crash, and recovery from it."""
@@ -79,7 +83,7 @@ class Cluster:
         self.start(**settings)
 
     def promote(self):
-        self.run("pg_ctl", "-D", self.data, "-w", "-s", "promote")
+        self.control("-w", "-t", "120", "promote")
 
     def remove(self):
         self.stop("immediate")

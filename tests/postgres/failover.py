@@ -1,5 +1,6 @@
 """A standby takes over: the next backups are of another server, on another timeline."""
 
+import contextlib
 import os
 
 from postgres import basebackup
@@ -9,6 +10,9 @@ from postgres.cluster import Cluster
 def standby(primary, state, name):
     """A running standby of `primary`, made from a backup that starts by itself."""
     folder = basebackup.copy(state, os.path.join(primary.scratch, name))
+    # A server makes its links anew from the map that backups as tar have: to the primary's places.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(folder, "tablespace_map"))
     primary.installation.own(folder)
     with open(os.path.join(folder, "standby.signal"), "w", encoding="ascii"):
         pass
