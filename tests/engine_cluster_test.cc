@@ -762,6 +762,22 @@ TEST_F(EngineCluster, WalSummariesWithAGapAreTold) {
   EXPECT_THAT(recorder_.warnings, ElementsAre(HasSubstr("does not cover")));
 }
 
+TEST_F(EngineCluster, WalSummariesOfAnotherTimelineDoNotCountAsCover) {
+  must_take_full(1, kFiles);
+  const auto name = [](std::uint32_t timeline, std::uint64_t start, std::uint64_t end) {
+    return fmt::format("/summaries/{:08X}{:016X}{:016X}.summary", timeline, start, end);
+  };
+  const std::uint64_t start = start_of_backup(1).value;
+  const std::uint64_t end = start_of_backup(2).value;
+  env_.write_file(name(2, start, end), wal_summary(2));
+  env_.write_file(name(1, start + 0x100, end), wal_summary(0));
+  const auto report = take(whole_base_backup(cluster_, 2, 1, incremental_with_changes()),
+                           [](auto& request) { request.postgres->wal_summaries = "/summaries"; });
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_THAT(recorder_.warnings, Contains(HasSubstr("does not cover")));
+  EXPECT_THAT(report->cluster->doubts, ElementsAre("base/5/16385")) << "named all the same";
+}
+
 // ---- The repository fails while an incremental is applied -----------------------------------
 
 class LostParent : public EngineCluster {

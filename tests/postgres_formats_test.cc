@@ -104,7 +104,10 @@ TEST(PostgresControlFile, OfAnUnknownVersionIsUnsupportedAndImpossibleSizesAreCo
   for (const std::uint32_t blocks : {0U, 512U, 8191U, 65536U}) {
     EXPECT_EQ(with(216, blocks).error().code(), ErrorCode::Corrupt) << blocks;
   }
-  EXPECT_EQ(with(220, 0).error().code(), ErrorCode::Corrupt);
+  for (const std::uint32_t blocks : {0U, kSegmentBlocksMax + 1}) {  // covers S15
+    EXPECT_EQ(with(220, blocks).error().code(), ErrorCode::Corrupt) << blocks;
+  }
+  EXPECT_TRUE(with(220, kSegmentBlocksMax));
   EXPECT_EQ(with(228, 3 * kMiB).error().code(), ErrorCode::Corrupt);
   EXPECT_TRUE(with(216, 32768));
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -22,6 +23,15 @@ Result<std::uint32_t> max_rate_of(const Options& options) {
   const bool whole = error == std::errc() && end == text->data() + text->size();
   if (whole && rate >= 32 && rate <= 1048576) return rate;
   return Error(ErrorCode::InvalidArgument, "--max-rate wants kilobytes a second, 32 to 1048576");
+}
+
+// The server writes it into the lines of backup_label as it is.
+Result<std::string> label_of(const Options& options) {
+  std::string label = options.text_or("label", "pagevault");
+  const bool one_line =
+      std::ranges::none_of(label, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (one_line) return label;
+  return Error(ErrorCode::InvalidArgument, "--label wants one line of text");
 }
 
 Result<std::string> one_source(const Options& options) {
@@ -61,7 +71,7 @@ Outcome run_backup_postgres(Invocation& invocation) {
   if (const auto folder = options.text("wal-summaries")) {
     postgres.wal_summaries = absolute_path(working_directory(), *folder);
   }
-  postgres.label = options.text_or("label", "pagevault");
+  PV_TRY_ASSIGN(postgres.label, label_of(options));
   postgres.fast_checkpoint = options.text_or("checkpoint", "fast") == "fast";
   postgres.full = options.has("full");
   postgres.server_compression = options.text_or("server-compression", "none");

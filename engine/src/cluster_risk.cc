@@ -53,7 +53,9 @@ Result<RiskySummaries> read_summaries(Env& env, const std::string& folder,
   pgsupport::Lsn covered = interval.start;
   for (const Found& one : found) {
     PV_TRY(add_forks(*dir, one.name, out));
-    if (one.range.start <= covered) covered = std::max(covered, one.range.end);
+    // A folder may also hold summaries of the timeline left behind, or of one given up.
+    const bool counts = one.range.timeline == interval.timeline && one.range.start <= covered;
+    if (counts) covered = std::max(covered, one.range.end);
   }
   out.complete = covered >= interval.end;
   return out;

@@ -14,11 +14,11 @@ namespace pagevault::engine {
 
 struct RiskySummaries {
   std::set<pgsupport::RelationFork> forks;
-  bool complete = false;  ///< The summaries cover all of the interval.
+  bool complete = false;  ///< Those of the interval's timeline cover all of it.
 };
 
 /// Reads the WAL summary files in `folder` that lie in `interval` (the parent's start to this
-/// one's). Errors: of the folder; Corrupt.
+/// one's, on this one's timeline), those of other timelines too. Errors: of the folder; Corrupt.
 Result<RiskySummaries> read_summaries(Env& env, const std::string& folder,
                                       const pgsupport::WalRange& interval);
 

@@ -7,6 +7,7 @@
 
 #include "pagevault/base/codec.h"
 #include "pagevault/base/crc32c.h"
+#include "pagevault/pgsupport/incremental_file.h"
 
 namespace pagevault::pgsupport {
 
@@ -50,7 +51,10 @@ Status check_sizes(const ControlFile& control) {
   if (!is_power_between(control.block_bytes, 1024, 32768)) {
     return corrupt(fmt::format("impossible block size {}", control.block_bytes));
   }
-  if (control.segment_blocks == 0) return corrupt("relation segments of 0 blocks");
+  if (control.segment_blocks == 0 || control.segment_blocks > kSegmentBlocksMax) {
+    return corrupt(fmt::format("relation segments of {} blocks; 1 to {} are supported",
+                               control.segment_blocks, kSegmentBlocksMax));
+  }
   if (!is_power_between(control.wal_segment_bytes, kMiB, kGiB)) {
     return corrupt(fmt::format("impossible WAL segment size {}", control.wal_segment_bytes));
   }

@@ -34,7 +34,7 @@ Status read_sizes(PgConnection& connection, ServerFacts& facts) {
   PV_TRY_ASSIGN(const std::uint64_t segment, show_size(connection, "segment_size", 1024 * kGiB));
   PV_TRY_ASSIGN(const std::uint64_t wal, show_size(connection, "wal_segment_size", kGiB));
   if (!std::has_single_bit(block) || block < kKiB || segment % block != 0 ||
-      !std::has_single_bit(wal) || wal < kMiB) {
+      segment / block > kSegmentBlocksMax || !std::has_single_bit(wal) || wal < kMiB) {
     return Error(ErrorCode::Corrupt,
                  fmt::format("server: impossible sizes: blocks of {}, segments of {}, WAL segments "
                              "of {} bytes",

@@ -20,7 +20,7 @@ struct ControlFile {
   Timeline timeline;
   Lsn min_recovery_point;
   std::uint32_t block_bytes = 0;     ///< A power of two, 1024..32768.
-  std::uint32_t segment_blocks = 0;  ///< Blocks of a relation segment; not zero.
+  std::uint32_t segment_blocks = 0;  ///< Blocks of a relation segment, 1..kSegmentBlocksMax.
   std::uint32_t wal_segment_bytes = 0;
   std::uint32_t data_checksum_version = 0;  ///< 0: pages have no checksums.
 };

@@ -14,10 +14,14 @@
 
 namespace pagevault::pgsupport {
 
+/// 64 GiB of the usual blocks, where a server has 1: bounds the header of an incremental file,
+/// which lists up to all of them (S15).
+inline constexpr std::uint32_t kSegmentBlocksMax = 8 * 1024 * 1024;
+
 /// Sizes that the server was built with; from pg_control or the server itself.
 struct RelationGeometry {
   std::uint32_t block_bytes = 8192;
-  std::uint32_t segment_blocks = 131072;
+  std::uint32_t segment_blocks = 131072;  ///< At most kSegmentBlocksMax.
 };
 
 /// The path of the relation file that the incremental file at `path` belongs to; nothing when it is
