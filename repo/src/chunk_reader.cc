@@ -168,15 +168,6 @@ Result<std::shared_ptr<const Bytes>> ChunkReader::decode_base(const BlobLocation
   return state_->bases.put(where.entry.id, std::move(plain), weight);
 }
 
-Status ChunkReader::verify_base(BlobType type, const ChunkId& id, ByteView plain,
-                                const std::optional<chunker::Gate>& gate) const {
-  const KeySet& keys = repository_->keys();
-  const bool right =
-      gate ? chunker::gate_of(keys.gate(), plain) == *gate : keys.chunk_id(type, plain) == id;
-  if (right) return ok();
-  return Error(ErrorCode::Corrupt, "chunk " + id.hex(8) + " decodes to other content");
-}
-
 Result<Bytes> ChunkReader::read_at(const BlobLocation& where) {
   Bytes sealed(where.entry.stored_bytes);
   RangeRead read{

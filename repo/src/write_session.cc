@@ -202,7 +202,9 @@ Status WriteSession::State::put(std::span<PutRequest> requests) {
     // Older deltas may be made of what was lost: it is stored plain, or they would be too deep.
     const bool plain = presence == Presence::Lost || request.predecessor.chunk.is_zero() ||
                        (request.trial != nullptr && !request.trial->wants_attempt());
-    wanted.push_back({request.type, plain ? ChunkId{} : request.predecessor.chunk});
+    wanted.push_back({.type = request.type,
+                      .predecessor = plain ? ChunkId{} : request.predecessor.chunk,
+                      .gate = request.predecessor.gate});
   }
   if (fresh.empty()) return ok();
   PV_TRY_ASSIGN(const auto found, bases.fetch(wanted));
@@ -227,18 +229,10 @@ Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteVi
 Result<std::optional<Encoded>> WriteSession::State::encode_delta(Scratch& used,
                                                                  const PutRequest& request,
                                                                  const DeltaBase& base) {
-  if (!base.exists()) return std::optional<Encoded>();
-  const Predecessor& predecessor = request.predecessor;
-  auto decoded = base.decode();
-  const bool is_it = predecessor.chunk == base.entry.id;
-  const bool sound = decoded && reader.verify_base(request.type, base.entry.id, **decoded,
-                                                   is_it ? predecessor.gate : std::nullopt);
-  if (!sound) {
-    // Damage in an older snapshot must not keep the new one from being made.
-    bases_unreadable.fetch_add(1, std::memory_order_relaxed);
-    return std::optional<Encoded>();
-  }
-  used.base = std::move(decoded).value();
+  // Damage in an older snapshot must not keep the new one from being made.
+  if (base.unreadable) bases_unreadable.fetch_add(1, std::memory_order_relaxed);
+  if (!base.plain) return std::optional<Encoded>();
+  used.base = base.plain;
   const std::size_t bytes_max = delta_bytes_max(base.entry, request.plain.size());
   if (bytes_max == 0) return std::optional<Encoded>();
   PV_TRY_ASSIGN(const auto delta, used.encoder.encode_delta(request.plain, *used.base, bytes_max));

@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "pagevault/chunker/gate.h"
 #include "pagevault/repo/chunk_codec.h"
 #include "pagevault/repo/chunk_index.h"
 #include "pagevault/repo/repository.h"
@@ -49,16 +48,12 @@ class ChunkReader {
   /// Plain bytes of the chunk that a blob with a base builds on; from a bounded cache if it was
   /// there lately. `sealed`: its stored bytes, read from `where`. They are authentic, but no more
   /// is proved: what is decoded onto them must be verified itself, and before something new is
-  /// encoded onto them, they must be (verify_base).
+  /// encoded onto them, they must be.
   Result<std::shared_ptr<const Bytes>> decode_base(const BlobLocation& where, ByteView sealed);
   /// What decode_base would take from its cache; null: nothing.
   std::shared_ptr<const Bytes> cached_base(const ChunkId& id) const;
   /// The same, but found and read here.
   Result<std::shared_ptr<const Bytes>> read_base(const BlobEntry& entry);
-  /// Compares the plain bytes of chunk `id` with `gate`, or with the id without one, which takes
-  /// twenty times as long. Errors: Corrupt.
-  Status verify_base(BlobType type, const ChunkId& id, ByteView plain,
-                     const std::optional<chunker::Gate>& gate) const;
 
   /// Stored bytes read so far, of chunks and what lies between near ones.
   std::uint64_t bytes_read() const;
