@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "pagevault/base/result.h"
+
 namespace pagevault {
 
 namespace {
@@ -44,6 +46,11 @@ std::optional<Bytes> from_hex(std::string_view text) {
     out.push_back(static_cast<std::byte>(high * 16 + low));
   }
   return out;
+}
+
+void copy_bytes(ByteView from, MutableBytes to) {
+  PV_CHECK(from.size() <= to.size());
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
 }
 
 bool equal_bytes(ByteView a, ByteView b) {

@@ -96,8 +96,7 @@ void Content::write(std::uint64_t offset, ByteView data) {
   while (done < data.size()) {
     const Piece piece = first_piece(offset + done, end);
     const auto source = data.subspan(done, piece.length);
-    std::copy(source.begin(), source.end(),
-              edit(piece.page).begin() + static_cast<std::ptrdiff_t>(piece.start));
+    copy_bytes(source, MutableBytes(edit(piece.page)).subspan(piece.start));
     done += piece.length;
   }
   size_ = std::max(size_, end);

@@ -60,7 +60,7 @@ Status ExtentBatch::decode_planned(const repo::Extent& extent, MutableBytes out,
     Bytes plain(plain_bytes);
     PV_TRY(blobs_->decode(extent.chunk, plain, verify_id));
     PV_TRY_ASSIGN(const ByteView part, part_of(extent, plain));
-    std::ranges::copy(part, out.begin());
+    copy_bytes(part, out);
   }
   return check_gate(extent, out);
 }
@@ -68,7 +68,7 @@ Status ExtentBatch::decode_planned(const repo::Extent& extent, MutableBytes out,
 Status ExtentBatch::decode_elsewhere(const repo::Extent& extent, MutableBytes out) const {
   PV_TRY_ASSIGN(const Bytes plain, workspace_->reader().read_data(extent.chunk));
   PV_TRY_ASSIGN(const ByteView part, part_of(extent, plain));
-  std::copy(part.begin(), part.end(), out.begin());
+  copy_bytes(part, out);
   return check_gate(extent, out);
 }
 
@@ -81,7 +81,7 @@ Status ExtentBatch::decode_for_update(std::size_t i, MutableBytes out) const {
                            place->entry.plain_bytes == extent.length;
   if (may_be_base) {
     if (const auto plain = blobs_->decode_base(extent.chunk)) {
-      std::ranges::copy(**plain, out.begin());
+      copy_bytes(**plain, out);
       if (check_gate(extent, out)) return ok();
     }
   }

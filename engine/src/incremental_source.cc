@@ -80,8 +80,8 @@ struct IncrementalSource::Window {
     Bytes plain(length);
     PV_TRY(batch->decode_for_update(i, plain));
     for (const Copy& copy : copies[i]) {
-      std::ranges::copy(ByteView(plain).subspan(copy.from, copy.length),
-                        blocks[copy.piece]->data().subspan(copy.to, copy.length).begin());
+      copy_bytes(ByteView(plain).subspan(copy.from, copy.length),
+                 blocks[copy.piece]->data().subspan(copy.to, copy.length));
     }
     return ok();
   }
@@ -125,10 +125,12 @@ Result<const repo::SpanNode*> IncrementalSource::parent_span(std::uint64_t span)
   return &span_;
 }
 
-// Plans what of the piece comes from the parent; all else of it is zero until blocks are laid over.
+// Plans what of the piece comes from the parent; all else is cleared until blocks are laid over.
 Status IncrementalSource::add_parent_extents(Window& window, std::size_t piece) {
   Block& block = *window.blocks[piece];
-  std::ranges::fill(block.data().first(block.length), std::byte{0});
+  const auto clear = [&block](std::uint64_t from, std::uint64_t to) {
+    std::ranges::fill(block.data().subspan(from - block.offset, to - from), std::byte{0});
+  };
   const std::uint64_t inherited = std::uint64_t{update_.inherited_blocks} * update_.block_bytes;
   const std::uint64_t end = std::min<std::uint64_t>(block.offset + block.length, inherited);
   std::uint64_t at = block.offset;
@@ -140,7 +142,9 @@ Status IncrementalSource::add_parent_extents(Window& window, std::size_t piece) 
       const std::uint64_t extent_end = begin + extent.length;
       if (extent_end > at && begin < end) {
         const std::uint64_t to = std::min(extent_end, end);
-        if (!extent.hole) {
+        if (extent.hole) {
+          clear(at, to);
+        } else {
           const bool is_last = !window.extents.empty() && window.extents.back() == extent;
           if (!is_last) {
             window.extents.push_back(extent);
@@ -157,6 +161,7 @@ Status IncrementalSource::add_parent_extents(Window& window, std::size_t piece) 
       begin = extent_end;
     }
   }
+  clear(at, block.offset + block.length);
   return ok();
 }
 

@@ -72,7 +72,7 @@ Result<ByteView> PageImage::page(std::uint64_t number) {
     const std::uint64_t length = std::min(wanted - done, extent.length - skipped);
     PV_TRY_ASSIGN(const ByteView bytes, piece(extent, skipped, length));
     if (length == page_size_) return bytes;
-    std::ranges::copy(bytes, buffer_.begin() + static_cast<std::ptrdiff_t>(done));
+    copy_bytes(bytes, MutableBytes(buffer_).subspan(done));
     done += length;
   }
   std::fill(buffer_.begin() + static_cast<std::ptrdiff_t>(wanted), buffer_.end(), std::byte{0});

@@ -60,7 +60,7 @@ Result<std::uint64_t> TargetReader::copy(ByteRange range, MutableBytes out) {
   while (window_.position() < to) {
     const std::uint64_t at = window_.position() - range.offset;
     PV_TRY_ASSIGN(const ByteView bytes, step(to));
-    std::ranges::copy(bytes, out.subspan(at).begin());
+    copy_bytes(bytes, out.subspan(at));
   }
   return std::min(to, std::max(end_, range.offset)) - range.offset;
 }

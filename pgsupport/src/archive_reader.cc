@@ -57,7 +57,7 @@ class TarReader final : public ArchiveReader {
       PV_TRY(fill());
       const std::uint64_t wanted = std::min<std::uint64_t>(content_left_, out.size() - done);
       const ByteView piece = take(wanted);
-      std::copy(piece.begin(), piece.end(), out.begin() + static_cast<std::ptrdiff_t>(done));
+      copy_bytes(piece, out.subspan(done));
       done += piece.size();
       content_left_ -= piece.size();
     }
@@ -109,7 +109,7 @@ class TarReader final : public ArchiveReader {
       PV_TRY(fill());
       const ByteView piece = take(block_.size() - done);
       if (piece.size() == block_.size()) return piece;
-      std::copy(piece.begin(), piece.end(), block_.begin() + static_cast<std::ptrdiff_t>(done));
+      copy_bytes(piece, MutableBytes(block_).subspan(done));
       done += piece.size();
     }
     return ByteView(block_);

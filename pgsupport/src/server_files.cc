@@ -92,7 +92,7 @@ Result<std::size_t> read_server_file(PgConnection& sql, const std::string& path,
   if (rows->is_null(0, 0)) return Error(ErrorCode::NotFound, path + ": not on the server");
   const ByteView bytes = as_bytes(rows->text(0, 0));
   if (bytes.size() > wanted) return Error(ErrorCode::Corrupt, path + ": more than was asked for");
-  std::copy(bytes.begin(), bytes.end(), out.begin());
+  copy_bytes(bytes, out);
   return bytes.size();
 }
 

@@ -197,7 +197,7 @@ Status ChunkDecoder::decode(Encoding encoding, ByteView encoded, ByteView base,
   PV_CHECK(has_base(encoding) || base.empty());
   if (encoding == Encoding::Raw) {
     if (encoded.size() != plain.size()) return corrupt("raw length differs");
-    std::ranges::copy(encoded, plain.begin());
+    copy_bytes(encoded, plain);
     return ok();
   }
   if (has_base(encoding) && base.empty()) return corrupt("base is empty");

@@ -41,7 +41,7 @@ void DictionaryEncoder::State::adopt(const SourceDictionary::Content& content) {
   id = content.id;
   dictionary_bytes = content.bytes.size();
   buffer.assign(dictionary_bytes + kRoomBytes, std::byte{0});
-  std::ranges::copy(content.bytes, buffer.begin());
+  copy_bytes(content.bytes, buffer);
   ZSTD_compressionParameters parameters =
       ZSTD_getCParams(level, kUsualChunkBytes, dictionary_bytes);
   parameters.hashLog = std::max(parameters.hashLog, kTableLogMin);
@@ -62,7 +62,7 @@ Result<std::size_t> DictionaryEncoder::encode(const SourceDictionary::Content& d
   if (plain.size() <= kRoomBytes) {
     // Right behind the dictionary, so that zstd sees one window: the same frame, up to 10 % faster.
     const auto behind = MutableBytes(state.buffer).subspan(state.dictionary_bytes, plain.size());
-    std::ranges::copy(plain, behind.begin());
+    copy_bytes(plain, behind);
     plain = behind;
   }
   const std::size_t code =

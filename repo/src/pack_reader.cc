@@ -79,7 +79,7 @@ Result<PackDirectory> read_directory(Store& store, const KeySet& keys,
   Bytes directory(trailer.directory_bytes);
   if (trailer.directory_offset >= tail_offset) {
     const auto from = tail_view.subspan(trailer.directory_offset - tail_offset, directory.size());
-    std::ranges::copy(from, directory.begin());
+    copy_bytes(from, directory);
   } else {
     std::array<RangeRead, 1> read{{{name, trailer.directory_offset, directory, {}}}};
     store.read_ranges(read);

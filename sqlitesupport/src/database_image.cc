@@ -225,7 +225,7 @@ Status DatabaseImage::overlay_run(std::span<const PageFrame> run, std::uint64_t 
     }
     const ByteView page = frame.subspan(kWalFrameHeaderBytes);
     const std::uint64_t at = (std::uint64_t{entry.page} - 1) * state_.page_size - offset;
-    std::copy(page.begin(), page.end(), bytes.subspan(at).begin());
+    copy_bytes(page, bytes.subspan(at));
   }
   return ok();
 }
