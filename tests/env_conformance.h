@@ -160,6 +160,33 @@ TEST_P(EnvConformance, WritingPastTheEndLeavesZerosBetween) {
   EXPECT_EQ(content_of(*file), to_bytes(as_bytes(std::string_view("\0\0\0\0\0\0\0\0\0\0x", 11))));
 }
 
+TEST_P(EnvConformance, WritesPastTheCacheAndOrdinaryOnesMeetInTheFile) {
+  const auto file = create("a");
+  const Bytes wanted = pattern(16 * kDirectAlignment + 100, 3);
+  Bytes memory(wanted.size() + kDirectAlignment);
+  const auto at = reinterpret_cast<std::uintptr_t>(memory.data());
+  const MutableBytes aligned =
+      MutableBytes(memory)
+          .subspan((kDirectAlignment - at % kDirectAlignment) % kDirectAlignment)
+          .first(wanted.size());
+  copy_bytes(wanted, aligned);
+  must(file->preallocate({0, wanted.size()}));
+  must(file->write_past_cache(0, aligned.first(4 * kDirectAlignment)));
+  must(file->write_at(4 * kDirectAlignment, aligned.subspan(4 * kDirectAlignment, 10)));
+  EXPECT_EQ(content_of(*file), to_bytes(ByteView(wanted).first(4 * kDirectAlignment + 10)));
+  // Neither place nor length nor memory need be aligned; then they go the ordinary way.
+  must(file->write_past_cache(4 * kDirectAlignment + 10,
+                              aligned.subspan(4 * kDirectAlignment + 10)));
+  must(file->write_past_cache(8 * kDirectAlignment,
+                              aligned.subspan(8 * kDirectAlignment, kDirectAlignment)));
+  must(file->write_past_cache(kDirectAlignment, ByteView(wanted).subspan(kDirectAlignment, 5000)));
+  must(file->write_past_cache(0, {}));
+  EXPECT_EQ(content_of(*file), wanted);
+  must(file->sync());
+  must(file->close());
+  EXPECT_EQ(text("a"), as_text(wanted));
+}
+
 TEST_P(EnvConformance, AnOpenFileCanBeOverwrittenInPlace) {
   put("a", "hello world");
   const auto file = must(root().open_file("a", OpenMode::ReadWrite));
@@ -246,9 +273,9 @@ TEST_P(EnvConformance, AFailedPunchPoisonsTheFile) {
 
 TEST_P(EnvConformance, PreallocateReservesButDoesNotChangeTheSize) {
   const auto file = create("a");
-  must(file->preallocate(1 << 20));
+  must(file->preallocate({1 << 20, 1 << 20}));
   EXPECT_EQ(must(file->info()).size, 0U);
-  must(file->preallocate(0));
+  must(file->preallocate({}));
   must(file->write_at(0, as_bytes("x")));
   EXPECT_EQ(must(file->info()).size, 1U);
 }

@@ -232,6 +232,30 @@ TEST(LinuxEnv, DropCacheDropsWhatWeBroughtInAndKeepsWhatWasThere) {
   }
 }
 
+TEST(LinuxEnv, WhatIsWrittenPastTheCacheIsNotInIt) {
+  const ScratchDir scratch(std::filesystem::current_path());
+  const std::string path = scratch.path() + "/a";
+  constexpr std::size_t kSize = 4 * kMiB;
+  const std::unique_ptr<std::byte, decltype(&std::free)> memory(
+      static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, kSize)), &std::free);
+  const MutableBytes content(memory.get(), kSize);
+  std::ranges::fill(content, std::byte{7});
+  const auto env = make_linux_env();
+  const auto root = env->open_dir(scratch.path()).value();
+  const auto file = root->open_file("a", OpenMode::CreateExclusive).value();
+  ASSERT_TRUE(file->truncate(kSize));
+  ASSERT_TRUE(file->write_past_cache(0, content.first(kSize / 2)));
+  ASSERT_TRUE(file->write_at(kSize / 2, content.subspan(kSize / 2)));
+  const std::vector<bool> cached = cached_pages(path, kSize);
+  const UniqueFd direct(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
+  const auto half = static_cast<std::ptrdiff_t>(cached.size() / 2);
+  EXPECT_EQ(std::count(cached.begin(), cached.begin() + half, true), direct.get() < 0 ? half : 0);
+  EXPECT_EQ(std::count(cached.begin() + half, cached.end(), true), half);
+  Bytes back(kSize);
+  EXPECT_EQ(file->read_at(0, back).value(), kSize);
+  EXPECT_TRUE(equal_bytes(back, content));
+}
+
 // covers F1.4: a lost wake-up would leave this waiting until the test's time is over.
 TEST(LinuxEnv, AWaitIsEndedByAnotherThreadWheneverThatComes) {
   const auto env = make_linux_env();

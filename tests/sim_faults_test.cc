@@ -226,7 +226,7 @@ TEST(SimFaults, AFullDiskRefusesWritesAndPreallocationButNotReads) {  // covers 
   EXPECT_EQ(must(root->free_space()), 8 * kKiB);
   {
     const auto other = create(*root, "b");
-    const Status status = other->preallocate(12 * kKiB);
+    const Status status = other->preallocate({0, 12 * kKiB});
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), ErrorCode::NoSpace);
   }
@@ -247,7 +247,7 @@ TEST(SimFaults, SpaceOfARemovedFileIsFreeOnceItIsClosed) {
   env.set_capacity(16 * kKiB);
   const auto root = must(env.open_dir("/"));
   auto file = create(*root, "a");
-  must(file->preallocate(16 * kKiB));
+  must(file->preallocate({0, 16 * kKiB}));
   must(file->write_at(0, Bytes(16 * kKiB)));
   must(root->remove_file("a"));
   EXPECT_EQ(must(root->free_space()), 0U);

@@ -104,6 +104,18 @@ Status LinuxFile::write_at(std::uint64_t offset, ByteView data) {
   return ok();
 }
 
+Status LinuxFile::write_past_cache(std::uint64_t offset, ByteView data) {
+  PV_TRY(usable());
+  while (!data.empty()) {
+    const ssize_t count = direct_.write(fd(), offset, data);
+    if (count < 0) return poison(errno, "write");
+    if (count == 0) return write_at(offset, data);
+    data = data.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return ok();
+}
+
 Status LinuxFile::sync() {
   PV_TRY(usable());
   // Not repeated on EINTR either: a second sync may succeed although the first lost pages (F2.3).
@@ -142,11 +154,13 @@ Status LinuxFile::write_zeros(ByteRange range) {
   return ok();
 }
 
-Status LinuxFile::preallocate(std::uint64_t size) {
+Status LinuxFile::preallocate(ByteRange range) {
   PV_TRY(usable());
-  if (size == 0) return ok();
-  const int answer = uninterrupted(
-      [&] { return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)); });
+  if (range.length == 0) return ok();
+  const int answer = uninterrupted([&] {
+    return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.offset),
+                       static_cast<off_t>(range.length));
+  });
   const bool cannot = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
   if (answer < 0 && !cannot) return error(errno, "preallocate");
   return ok();
@@ -218,9 +232,12 @@ void LinuxFile::start_writeback(ByteRange range) {
 
 Status LinuxFile::close() {
   Status before = usable();
+  const Status direct = direct_.close();
   const Status closed = fd_.close();
   if (!before) return before;
-  if (!closed) return closed.error().with_context(path_);
+  for (const Status& each : {direct, closed}) {
+    if (!each) return each.error().with_context(path_);
+  }
   return ok();
 }
 

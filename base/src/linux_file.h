@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "linux_direct.h"
 #include "linux_residency.h"
 #include "pagevault/base/env.h"
 #include "pagevault/base/unique_fd.h"
@@ -25,10 +26,11 @@ class LinuxFile final : public File {
 
   Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) override;
   Status write_at(std::uint64_t offset, ByteView data) override;
+  Status write_past_cache(std::uint64_t offset, ByteView data) override;
   Status sync() override;
   Status truncate(std::uint64_t size) override;
   Status punch_hole(ByteRange range) override;
-  Status preallocate(std::uint64_t size) override;
+  Status preallocate(ByteRange range) override;
   Result<FileInfo> info() override;
   Result<bool> is_locked(ByteRange range) override;
   Result<std::vector<ByteRange>> data_ranges() override;
@@ -52,6 +54,7 @@ class LinuxFile final : public File {
   const std::string path_;
   const OpenMode mode_;
   CacheResidency residency_;
+  DirectWrites direct_;
   std::atomic<bool> poisoned_ = false;  // Set after first_error_, which never changes again.
   mutable std::mutex mutex_;
   std::optional<Error> first_error_;  // Guarded by mutex_.

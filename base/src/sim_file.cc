@@ -104,9 +104,11 @@ Status SimFile::punch_hole(ByteRange range) {
   return poison(handle_.finish("punch hole"));
 }
 
-Status SimFile::preallocate(std::uint64_t size) {
+// What lies before the range is reserved too: more than the real one takes, never less.
+Status SimFile::preallocate(ByteRange range) {
   PV_TRY(poison(begin_write("preallocate")));
   Machine& machine = handle_.machine();
+  const std::uint64_t size = range.offset + range.length;
   if (size > kFileBytesMax ||
       machine.disk.growth_of_reserve(handle_.number(), size) > machine.free_bytes()) {
     return poison(handle_.error(ErrorCode::NoSpace, "preallocate", {}, "no space left on device"));

@@ -23,7 +23,7 @@ class SimFile final : public File {
   Status sync() override;
   Status truncate(std::uint64_t size) override;
   Status punch_hole(ByteRange range) override;
-  Status preallocate(std::uint64_t size) override;
+  Status preallocate(ByteRange range) override;
   Result<FileInfo> info() override;
   Result<bool> is_locked(ByteRange range) override;
   Result<std::vector<ByteRange>> data_ranges() override;

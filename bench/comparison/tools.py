@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 from comparison import measure
 from comparison.sqlite_data import DATABASE
@@ -28,6 +29,9 @@ class Tool:
         """Empties the scratch folder and makes a new repository."""
         shutil.rmtree(self.scratch, ignore_errors=True)
         os.makedirs(self.scratch)
+        # Each folder in it goes where nothing was deleted lately: ext4 passes over such inodes one by
+        # one, which would cost every tool's restore half a second that no user has.
+        subprocess.run(["chattr", "+T", self.scratch], check=False, stderr=subprocess.DEVNULL)
         with open(self.password_file, "w", encoding="ascii") as file:
             file.write(PASSWORD)
         self.init()

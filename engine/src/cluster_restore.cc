@@ -265,7 +265,7 @@ Status ClusterRestore::restore_control() {
   if (!request_.dry_run) {
     PV_TRY_ASSIGN(global, target_->open_dir("global"));
   }
-  FileRestore files(workspace_, request_, outcome_, FileRestore::Durability::Now);
+  FileRestore files(workspace_, request_, outcome_, {.durability = FileRestore::Durability::Now});
   PV_TRY(files.restore({global, std::string(kControl), std::string(kControlPath)}, control_));
   return files.finish(target_, "");
 }

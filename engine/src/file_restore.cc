@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kFilesOpenMax = 256;  // Files open at once.
 constexpr std::size_t kTargetBlocks = 8;    // Being compared, read ahead, and one joined.
 constexpr unsigned kTargetReads = 8;        // In flight at most.
+constexpr std::uint64_t kReserveFrom = 1 * kMiB;
 
 }  // namespace
 
@@ -23,13 +24,14 @@ struct FileRestore::TargetReading {
 };
 
 FileRestore::FileRestore(Workspace& workspace, const RestoreRequest& request,
-                         RestoreOutcome& outcome, Durability durability)
+                         RestoreOutcome& outcome, const Options& options)
     : workspace_(workspace),
       request_(request),
       outcome_(outcome),
-      durability_(durability),
+      options_(options),
       window_(workspace, {.verify = request.verify,
-                          .fetch_by = request.delta ? FetchBy::Worker : FetchBy::Caller}) {}
+                          .fetch_by = request.delta ? FetchBy::Worker : FetchBy::Caller,
+                          .past_cache = options.past_cache}) {}
 
 FileRestore::~FileRestore() = default;
 
@@ -113,6 +115,22 @@ Status FileRestore::complete(const FilePointer& file) {
   return settle(kFilesOpenMax / 2);
 }
 
+// Space for what a new file gets of a span. Of writes past the cache each would else look for space
+// of its own, and those to one file would wait for each other meanwhile.
+Status FileRestore::reserve(File& file, std::uint64_t begin, const repo::SpanNode& node) const {
+  if (!options_.past_cache || request_.dry_run) return ok();
+  ByteRange run{begin, 0};
+  for (const repo::Extent& extent : node) {
+    if (extent.hole) {
+      if (run.length >= kReserveFrom) PV_TRY(file.preallocate(run));
+      run = {run.offset + run.length + extent.length, 0};
+    } else {
+      run.length += extent.length;
+    }
+  }
+  return run.length >= kReserveFrom ? file.preallocate(run) : ok();
+}
+
 // Wants every extent of the file, of an `update` those that differ; damaged parts of the map become
 // problems of their ranges. Errors: what ends the restore; others stay with the file.
 Status FileRestore::schedule(const FilePointer& file, InPlaceUpdate* update) {
@@ -125,6 +143,13 @@ Status FileRestore::schedule(const FilePointer& file, InPlaceUpdate* update) {
     if (!node) {
       file->add_problem(at, std::min(repo::kSpanBytes, entry.info.size - at), node.error());
       continue;
+    }
+    if (update == nullptr) {
+      const Status reserved = reserve(file->file(), at, *node);
+      if (!reserved) {
+        file->fail_target(reserved.error());
+        return ok();
+      }
     }
     for (const repo::Extent& extent : *node) {
       const auto wanted = is_wanted(at, extent, update);
@@ -213,7 +238,8 @@ Status FileRestore::publish(OutputFile& file) {
   if (request_.dry_run) return ok();
   const bool times_count = file.is_in_place() && request_.overwrite == Overwrite::IfChanged;
   PV_TRY_ASSIGN(const Durability needed, file.durability_needed());
-  PV_TRY(file.close(times_count || durability_ == Durability::Now ? Durability::Now : needed));
+  PV_TRY(
+      file.close(times_count || options_.durability == Durability::Now ? Durability::Now : needed));
   Dir& dir = *file.place().dir;
   if (file.is_in_place()) {
     outcome_.report.metadata_skipped +=

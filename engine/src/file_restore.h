@@ -22,9 +22,14 @@ namespace pagevault::engine {
 class FileRestore {
  public:
   using Durability = OutputFile::Durability;
-  /// `durability`: what holds of every file, at least, before it has its name.
+  struct Options {
+    /// What holds of every file, at least, before it has its name.
+    Durability durability = Durability::Whenever;
+    /// The caller syncs all of them at the end.
+    bool past_cache = false;
+  };
   FileRestore(Workspace& workspace, const RestoreRequest& request, RestoreOutcome& outcome,
-              Durability durability = Durability::Whenever);
+              const Options& options);
   ~FileRestore();
 
   /// One regular file; `place` has no directory in a dry run that finds none. Errors: what ends the
@@ -47,6 +52,7 @@ class FileRestore {
   Result<std::unique_ptr<InPlaceUpdate>> begin_update(const FilePointer& file,
                                                       ExistingFile existing);
   Status schedule(const FilePointer& file, InPlaceUpdate* update);
+  Status reserve(File& file, std::uint64_t begin, const repo::SpanNode& node) const;
   Result<bool> is_wanted(std::uint64_t offset, const repo::Extent& extent, InPlaceUpdate* update);
   Status want(const FilePointer& file, std::uint64_t offset, const repo::Extent& extent);
   Status flush_window();
@@ -72,7 +78,7 @@ class FileRestore {
   Workspace& workspace_;
   const RestoreRequest& request_;
   RestoreOutcome& outcome_;
-  const Durability durability_;
+  const Options options_;
   std::unique_ptr<TargetReading> target_reading_;
   HardLinks links_;
   std::deque<Pending> pending_;

@@ -29,10 +29,7 @@ struct Level {
 class RestoreRun {
  public:
   RestoreRun(Workspace& workspace, const RestoreRequest& request, RestoreObserver& observer)
-      : workspace_(workspace),
-        request_(request),
-        outcome_(workspace.env(), observer),
-        files_(workspace, request, outcome_) {}
+      : workspace_(workspace), request_(request), outcome_(workspace.env(), observer) {}
 
   Result<RestoreReport> run();
 
@@ -62,7 +59,7 @@ class RestoreRun {
   std::shared_ptr<Dir> target_;  // Shared with files restored into it.
   std::vector<Level> levels_;
   RestoreOutcome outcome_;
-  FileRestore files_;
+  std::optional<FileRestore> files_;         // From plan_cluster on.
   std::unique_ptr<ClusterRestore> cluster_;  // Null unless a whole cluster is restored.
 };
 
@@ -75,7 +72,7 @@ Result<RestoreReport> RestoreRun::run() {
   PV_TRY(open_target());
   PV_TRY(begin_cluster());
   PV_TRY(walk());
-  PV_TRY(files_.finish(target_, top_path_));
+  PV_TRY(files_->finish(target_, top_path_));
   PV_TRY(finish_cluster());
   return outcome_.report;
 }
@@ -95,6 +92,8 @@ Status RestoreRun::locate() {
 
 Status RestoreRun::plan_cluster() {
   PV_TRY_ASSIGN(cluster_, ClusterRestore::plan(workspace_, snapshot_, request_, outcome_));
+  const bool synced = cluster_ != nullptr;  // All of it, at the end.
+  files_.emplace(workspace_, request_, outcome_, FileRestore::Options{.past_cache = synced});
   return ok();
 }
 
@@ -199,12 +198,12 @@ void RestoreRun::leave() {
   if (!level.dir || levels_.empty() || request_.dry_run) return;
   // After the files in it: creating them changes its times.
   if (cluster_ && cluster_->is_tablespace(level.path)) {
-    files_.afterwards(
-        [this, dir = level.dir, entry = level.entry] { files_.set_metadata(*dir, "", entry); });
+    files_->afterwards(
+        [this, dir = level.dir, entry = level.entry] { files_->set_metadata(*dir, "", entry); });
     return;
   }
-  files_.afterwards([this, above = levels_.back().dir, entry = level.entry] {
-    files_.set_metadata(*above, entry.name, entry);
+  files_->afterwards([this, above = levels_.back().dir, entry = level.entry] {
+    files_->set_metadata(*above, entry.name, entry);
   });
 }
 
@@ -220,7 +219,7 @@ Status RestoreRun::restore_entry(const std::shared_ptr<Dir>& dir, repo::Entry en
   }
   if (entry.info.type == FileType::Regular) {
     RestorePlace place{dir, entry.name, path};
-    return files_.restore(std::move(place), std::move(entry));
+    return files_->restore(std::move(place), std::move(entry));
   }
   outcome_.observer().on_entry(path);
   if (request_.dry_run) {
@@ -261,7 +260,7 @@ Status RestoreRun::restore_other(Dir& dir, const repo::Entry& entry) {
     PV_TRY(dir.make_node(entry.name, entry.info));
   }
   ++outcome_.report.others;
-  files_.set_metadata(dir, entry.name, entry);
+  files_->set_metadata(dir, entry.name, entry);
   return ok();
 }
 

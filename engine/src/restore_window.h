@@ -26,6 +26,8 @@ class RestoreWindow {
   struct Options {
     bool verify = false;  ///< Hash every chunk against its id.
     FetchBy fetch_by = FetchBy::Caller;
+    /// What is restored is synced at the end: it need not pass through the page cache.
+    bool past_cache = false;
   };
   /// `workspace`, and the completion of the files, outlive it.
   RestoreWindow(Workspace& workspace, Options options);

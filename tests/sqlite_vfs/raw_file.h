@@ -26,7 +26,7 @@ class RawFile final : public File {
   Status sync() override { return refuse(); }
   Status truncate(std::uint64_t) override { return refuse(); }
   Status punch_hole(ByteRange) override { return refuse(); }
-  Status preallocate(std::uint64_t) override { return refuse(); }
+  Status preallocate(ByteRange) override { return refuse(); }
   Result<FileInfo> info() override;
   Result<std::vector<ByteRange>> data_ranges() override;
   /// Whatever the connections hold: nobody asks.

@@ -74,6 +74,9 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
+/// What writes past the page cache are aligned to: no disk asks for more.
+inline constexpr std::size_t kDirectAlignment = 4096;
+
 /// An open regular file. Reads may come from several threads at once; writes to one range may not.
 class File {
  public:
@@ -86,15 +89,21 @@ class File {
   virtual Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) = 0;
   /// Writes all of `data` at `offset`.
   virtual Status write_at(std::uint64_t offset, ByteView data) = 0;
+  /// The same, past the page cache where memory, offset and length are aligned to kDirectAlignment
+  /// and the file system can: for much that is synced soon and not read soon. It waits for the
+  /// disk, but is durable only after sync like all that is written.
+  virtual Status write_past_cache(std::uint64_t offset, ByteView data) {
+    return write_at(offset, data);
+  }
   /// Makes the content durable (fdatasync and the size).
   virtual Status sync() = 0;
   virtual Status truncate(std::uint64_t size) = 0;
   /// Makes the range read as zeros and gives its space back; where the file system cannot, zeros
   /// are written. Never beyond the end: the size stays.
   virtual Status punch_hole(ByteRange range) = 0;
-  /// Reserves space for `size` bytes without changing the file's size; ok when the file system
+  /// Reserves space for the range without changing the file's size; ok when the file system
   /// cannot. NoSpace is an error.
-  virtual Status preallocate(std::uint64_t size) = 0;
+  virtual Status preallocate(ByteRange range) = 0;
   virtual Result<FileInfo> info() = 0;
   /// Somebody holds a record lock (fcntl) on part of the range: another process, or this one
   /// through another handle. Takes none itself; but, as POSIX has it, closing this handle drops
