@@ -75,8 +75,8 @@ Result<std::vector<DeltaBase>> DeltaBases::fetch(std::span<const Wanted> wanted)
   if (!policy_->reads_bases()) return out;
   std::vector<Candidate> candidates;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    PV_TRY_ASSIGN(auto place, base_for(wanted[i]));
-    if (place) candidates.push_back({.index = i, .place = std::move(*place), .plain = nullptr});
+    PV_TRY_ASSIGN(const auto place, base_for(wanted[i]));
+    if (place) candidates.push_back({.index = i, .place = *place, .plain = nullptr});
   }
   read(candidates);
   const std::vector<bool> sound = prove(candidates, wanted);
