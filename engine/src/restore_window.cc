@@ -13,7 +13,7 @@ constexpr std::uint64_t kGroupBytes = 1 * kMiB;  // Plain bytes one task decodes
 constexpr std::uint64_t kWorkerWindowBytes = 4 * kMiB;  // So that many workers have one soon.
 constexpr std::size_t kWindowTasksQueued = 24;
 // A worker that writes past the cache waits for the disk: others decode meanwhile.
-constexpr unsigned kWaitingWorkers = 2;
+constexpr unsigned kWaitingWorkers = 4;
 
 struct AlignedDelete {
   void operator()(std::byte* memory) const {
