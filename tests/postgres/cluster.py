@@ -52,8 +52,10 @@ class Cluster:
     def init(self, checksums=True, wal_segment_mb=1, options=()):
         """Small WAL segments: each backup fills two with zeros."""
         self.folder(self.name)
+        # From 18 on a cluster has page checksums unless it is told not to.
+        without = ["--no-data-checksums"] if self.installation.version >= 18 else []
         self.run("initdb", "-D", self.data, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
-                 f"--wal-segsize={wal_segment_mb}", *(["-k"] if checksums else []), *options)
+                 f"--wal-segsize={wal_segment_mb}", *(["-k"] if checksums else without), *options)
         return self
 
     def control(self, *arguments):
