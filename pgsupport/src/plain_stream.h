@@ -7,11 +7,10 @@
 
 #pragma once
 
-#include <archive.h>
-
 #include <memory>
 #include <optional>
 
+#include "libarchive.h"
 #include "pagevault/pgsupport/archive_reader.h"
 
 namespace pagevault::pgsupport {
@@ -34,7 +33,7 @@ class PlainStream {
   static la_ssize_t pull(archive* handle, void* self, const void** out);
 
   struct Closer {
-    void operator()(archive* handle) const { archive_read_free(handle); }
+    void operator()(archive* handle) const { libarchive().read_free(handle); }
   };
 
   ArchiveReader::Source source_;

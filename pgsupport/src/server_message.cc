@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "libpq.h"
+
 namespace pagevault::pgsupport {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view field_of(const PGresult* answer, int field) {
-  const char* const text = PQresultErrorField(answer, field);
+  const char* const text = pq().result_error_field(answer, field);
   return text == nullptr ? std::string_view() : std::string_view(text);
 }
 
@@ -39,7 +41,8 @@ std::string one_line(std::string_view text) {
 
 std::string server_message(const PGresult* answer) {
   std::string text = one_line(field_of(answer, PG_DIAG_MESSAGE_PRIMARY));
-  if (text.empty()) text = one_line(PQresultErrorMessage(answer));  // libpq's own have no fields.
+  if (text.empty())
+    text = one_line(pq().result_error_message(answer));  // libpq's own have no fields.
   const std::string_view detail = field_of(answer, PG_DIAG_MESSAGE_DETAIL);
   if (!detail.empty()) text += "; " + one_line(detail);
   const std::string_view hint = field_of(answer, PG_DIAG_MESSAGE_HINT);
