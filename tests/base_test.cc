@@ -304,6 +304,22 @@ TEST(Secret, MovesLeaveNothingBehindAndClonesAreEqual) {
   EXPECT_NE(copy.expose().data(), moved.expose().data());
 }
 
+// Short ones share pages: none may see another, or what one left behind.
+TEST(Secret, ManyOfAllLengthsAreApartAndBeginAsZeros) {
+  ASSERT_TRUE(init_crypto());
+  for (int round = 0; round < 2; ++round) {  // The second takes the places of the first.
+    std::vector<SecretBytes> secrets;
+    for (unsigned i = 0; i < 300; ++i) {
+      secrets.emplace_back(1 + i % 130);
+      ASSERT_TRUE(is_all_zero(secrets.back().expose())) << i;
+      copy_bytes(random_bytes(secrets.back().size(), i), secrets.back().expose_mutable());
+    }
+    for (unsigned i = 0; i < secrets.size(); ++i) {
+      ASSERT_TRUE(equal_constant_time(secrets[i].expose(), random_bytes(secrets[i].size(), i)));
+    }
+  }
+}
+
 TEST(Secret, ComparisonLooksAtEveryByteAndTheLength) {
   Bytes a = random_bytes(32, 5);
   for (std::size_t i = 0; i < a.size(); ++i) {

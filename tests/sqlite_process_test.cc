@@ -139,6 +139,24 @@ TEST_F(SqliteProcess, EndsWithItsSourceAndTransactions) {
   EXPECT_EQ(::kill(helper, 0), -1);
 }
 
+TEST_F(SqliteProcess, LeavesWhenItsSourceIsFinishedAndNoTransactionIsLeft) {
+  make("delete");
+  auto source = start();
+  auto transaction = source->begin(path());
+  ASSERT_TRUE(transaction);
+  const pid_t helper = holder_of_lock(path(), kSharedFirst, kSharedSize);
+  source->finish();
+  EXPECT_TRUE((*transaction)->is_current().value());
+  EXPECT_TRUE((*transaction)->end());
+  source->finish();
+  siginfo_t end{};  // Nobody has waited for it yet.
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(helper), &end, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(end.si_status, 0);
+  EXPECT_FALSE(source->begin(path()));
+  source.reset();
+  EXPECT_EQ(::kill(helper, 0), -1);
+}
+
 TEST_F(SqliteProcess, ThatDiesIsAnErrorAtTheNextCallAndForEver) {
   make("delete");
   auto source = start();

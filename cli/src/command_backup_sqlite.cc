@@ -2,20 +2,21 @@
 
 #include "backup_display.h"
 #include "database_paths.h"
-#include "starting_helper.h"
+#include "pagevault/sqlitesupport/transaction_process.h"
 
 namespace pagevault::cli {
 namespace {
 
 Outcome run_backup_sqlite(Invocation& invocation) {
   const Options& options = invocation.options;
+  // Loads while we look for databases and open the repository: some milliseconds each.
+  PV_TRY_ASSIGN(auto helper, sqlitesupport::StartingProcess::start());
   PV_TRY_ASSIGN(Databases databases, databases_of(options, "backup sqlite"));
   engine::BackupRequest request;
   request.paths = std::move(databases.paths);
   request.recorded_paths = std::move(databases.recorded);
   request.force = options.has("force");
   request.paranoid = options.has("paranoid");
-  StartingHelper helper(invocation.env);
   PV_TRY_ASSIGN(OpenedWorkspace opened, open_workspace(invocation));
   PV_TRY_ASSIGN(const auto transactions, helper.take());
   invocation.console.detail(fmt::format("SQLite {}, read-only; never makes a checkpoint",

@@ -5,7 +5,7 @@
 #include "human_numbers.h"
 #include "json_text.h"
 #include "pagevault/engine/watch.h"
-#include "starting_helper.h"
+#include "pagevault/sqlitesupport/transaction_process.h"
 #include "timestamps.h"
 #include "user_paths.h"
 #include "watched_repository.h"
@@ -70,11 +70,11 @@ Status require_databases(Env& env, const std::vector<std::string>& paths) {
   return ok();
 }
 
-Result<engine::BackupReport> take_snapshot(Env& env, WatchedRepository& repository,
+Result<engine::BackupReport> take_snapshot(WatchedRepository& repository,
                                            engine::BackupRequest request,
                                            engine::BackupObserver& observer) {
   // One for each snapshot: nothing of SQLite is open between them, and none that died is missed.
-  StartingHelper helper(env);
+  PV_TRY_ASSIGN(auto helper, sqlitesupport::StartingProcess::start());
   PV_TRY_ASSIGN(const auto workspace, repository.open());
   PV_TRY_ASSIGN(const auto transactions, helper.take());
   request.databases->transactions = transactions.get();
@@ -103,7 +103,7 @@ Outcome run_watch_command(Invocation& invocation) {
   };
   watch.backup = [&](const std::vector<std::string>& paths, engine::BackupObserver& observer) {
     request.paths = paths;
-    return take_snapshot(invocation.env, repository, request, observer);
+    return take_snapshot(repository, request, observer);
   };
   WatchDisplay display(invocation.console);
   const Status ended = engine::run_watch(invocation.env, watch, display, cancel);

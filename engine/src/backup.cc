@@ -113,6 +113,7 @@ Status BackupRun::read_sources() {
   if (writer_.parent()) options.parent_root = root_entry(writer_.parent()->snapshot);
   if (request_.databases && request_.databases->together) PV_TRY(databases_.begin_together());
   PV_TRY(SourceWalk(workspace_.env(), workspace_.reader(), options, *this).run());
+  if (request_.databases) request_.databases->transactions->finish();
   if (sources_found_ == 0) {
     return Error(ErrorCode::NotFound,
                  "none of the given paths could be read; no snapshot was made");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "changed_places.h"
@@ -19,6 +20,9 @@ struct ReadPlan {
   const ChangedPlaces* places = nullptr;
   /// Spans that are read whole (S10); empty: none.
   std::function<bool(std::uint64_t span)> audited;
+  /// Asked for with the nodes that are needed next, a few dozen at a time; empty: none wanted. What
+  /// it cannot read is read again when its turn comes.
+  std::function<void(std::span<const ChunkId> nodes)> prefetch;
   /// Whether a parent's chunk may be referenced (I6); empty: all may, nothing needs proof.
   std::function<Result<bool>(const ChunkId& chunk)> may_reference;
 };

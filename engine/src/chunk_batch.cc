@@ -8,13 +8,13 @@ namespace pagevault::engine {
 
 namespace {
 
-// Bases that lie near each other are read together, so a batch is a neighbourhood.
+// Ids are computed and bases read for a batch at once, however far apart its chunks lie in the file.
 constexpr std::size_t kBatchBytes = 1 * kMiB;
-constexpr std::uint64_t kBatchDistance = 4 * kMiB;
 // A batch keeps the blocks alive that its chunks lie in, and each range that is read begins a block
 // of its own, however short. The reader waits for a free block while it fills a batch: if that held
-// all of the pool, it would wait for ever.
-constexpr std::size_t kBatchBlocks = 8;
+// all of the pool, it would wait for ever. Fewer than four leave the lanes of hashing empty, more
+// let the second worker of a short backup wait for its first batch.
+constexpr std::size_t kBatchBlocks = 4;
 
 repo::Extent hole_of(std::uint64_t length) {
   repo::Extent extent;
@@ -32,11 +32,7 @@ void ChunkBatch::add(CutChunk chunk) {
 }
 
 bool ChunkBatch::is_ready() const {
-  if (chunks_.empty()) return false;
-  if (bytes_ >= kBatchBytes || blocks_ >= kBatchBlocks) return true;
-  const std::uint64_t first = chunks_.front().owner->offset;
-  const std::uint64_t last = chunks_.back().owner->offset;
-  return last < first || last - first >= kBatchDistance;
+  return bytes_ >= kBatchBytes || blocks_ >= kBatchBlocks;
 }
 
 void ChunkBatch::run() {

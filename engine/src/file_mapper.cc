@@ -1,6 +1,7 @@
 #include "file_mapper.h"
 
 #include <algorithm>
+#include <latch>
 #include <utility>
 
 #include "pagevault/chunker/gate.h"
@@ -109,7 +110,20 @@ Result<std::vector<ByteRange>> FileMapper::ranges_to_read(const MappingInput& in
   if (parts_.prove_references && !input.trust_metadata) {
     plan.may_reference = [this](const ChunkId& chunk) { return may_reference(chunk); };
   }
+  plan.prefetch = [this](std::span<const ChunkId> nodes) { prefetch(nodes); };
   return engine::ranges_to_read(plan);
+}
+
+// The workers put them into the reader's cache, several at a time.
+void FileMapper::prefetch(std::span<const ChunkId> nodes) {
+  std::latch read(static_cast<std::ptrdiff_t>(nodes.size()));
+  for (const ChunkId& node : nodes) {
+    parts_.workers.submit([&] {
+      parts_.reader.read_metadata(node).ignore("is read again when it is needed");
+      read.count_down();
+    });
+  }
+  read.wait();
 }
 
 Result<const chunker::PageChunker*> FileMapper::page_chunker(std::uint32_t page_size) {

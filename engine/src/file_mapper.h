@@ -96,6 +96,7 @@ class FileMapper {
   FileMapper(const Parts& parts, chunker::StreamChunker stream);
 
   static Result<std::uint32_t> detect_page_size(Window& window, const MappingInput& input);
+  void prefetch(std::span<const ChunkId> nodes);
   Result<const chunker::PageChunker*> page_chunker(std::uint32_t page_size);
   Status map_span(Window& window, FileContext& file, std::uint64_t span);
   Result<bool> take_over_span(Window& window, FileContext& file, std::uint64_t span,

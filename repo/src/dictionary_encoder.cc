@@ -31,7 +31,9 @@ struct DictionaryEncoder::State {
   ZstdDictionary tables;  // Refers to `buffer`.
   ChunkId id;
   std::size_t dictionary_bytes = 0;
-  Bytes buffer;  // The dictionary, and room for one chunk right behind it.
+  // The dictionary, and room for one chunk right behind it. Written when needed: a short backup
+  // touches little of it.
+  std::unique_ptr<std::byte[]> buffer;
 };
 
 void DictionaryEncoder::State::adopt(const SourceDictionary::Content& content) {
@@ -40,12 +42,12 @@ void DictionaryEncoder::State::adopt(const SourceDictionary::Content& content) {
   tables.reset();
   id = content.id;
   dictionary_bytes = content.bytes.size();
-  buffer.assign(dictionary_bytes + kRoomBytes, std::byte{0});
-  copy_bytes(content.bytes, buffer);
+  buffer = std::make_unique_for_overwrite<std::byte[]>(dictionary_bytes + kRoomBytes);
+  copy_bytes(content.bytes, {buffer.get(), dictionary_bytes});
   ZSTD_compressionParameters parameters =
       ZSTD_getCParams(level, kUsualChunkBytes, dictionary_bytes);
   parameters.hashLog = std::max(parameters.hashLog, kTableLogMin);
-  tables.reset(ZSTD_createCDict_advanced(buffer.data(), dictionary_bytes, ZSTD_dlm_byRef,
+  tables.reset(ZSTD_createCDict_advanced(buffer.get(), dictionary_bytes, ZSTD_dlm_byRef,
                                          ZSTD_dct_auto, parameters, ZSTD_defaultCMem));
   PV_CHECK(tables != nullptr);
   zstd_must(ZSTD_CCtx_refCDict(context.get(), tables.get()));
@@ -61,7 +63,7 @@ Result<std::size_t> DictionaryEncoder::encode(const SourceDictionary::Content& d
   state.adopt(dictionary);
   if (plain.size() <= kRoomBytes) {
     // Right behind the dictionary, so that zstd sees one window: the same frame, up to 10 % faster.
-    const auto behind = MutableBytes(state.buffer).subspan(state.dictionary_bytes, plain.size());
+    const MutableBytes behind(state.buffer.get() + state.dictionary_bytes, plain.size());
     copy_bytes(plain, behind);
     plain = behind;
   }

@@ -92,9 +92,11 @@ Result<std::unique_ptr<HelperProcess>> HelperProcess::start(const HelperProgram&
 }
 
 HelperProcess::~HelperProcess() {
-  channel_.close().ignore("the helper sees the end either way");
+  dismiss();
   reap();
 }
+
+void HelperProcess::dismiss() { channel_.close().ignore("the helper sees the end either way"); }
 
 void HelperProcess::reap() {
   if (pid_ < 0) return;

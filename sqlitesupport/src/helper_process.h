@@ -28,6 +28,8 @@ class HelperProcess {
   /// is dead, or says what no helper says; then every later call answers the same).
   Result<HelperReply> receive();
   Result<HelperReply> ask(const HelperRequest& request);
+  /// Closes the channel and does not wait for the helper's end. Nothing is asked afterwards.
+  void dismiss();
 
  private:
   HelperProcess(UniqueFd channel, pid_t pid) : channel_(std::move(channel)), pid_(pid) {}

@@ -1,11 +1,11 @@
 #include "pagevault/sqlitesupport/transaction_process.h"
 
 #include <mutex>
+#include <utility>
 
 #include "helper_process.h"
 
 namespace pagevault::sqlitesupport {
-namespace {
 
 // One request and its answer at a time.
 class SharedHelper {
@@ -16,11 +16,17 @@ class SharedHelper {
     const std::lock_guard lock(mutex_);
     return process_->ask(request);
   }
+  void dismiss() {
+    const std::lock_guard lock(mutex_);
+    process_->dismiss();
+  }
 
  private:
   std::mutex mutex_;
   std::unique_ptr<HelperProcess> process_;  // Guarded by mutex_.
 };
+
+namespace {
 
 Error unexpected_answer() { return {ErrorCode::Io, "the sqlite helper answers something else"}; }
 
@@ -73,6 +79,11 @@ class TransactionProcess final : public TransactionSource {
 
   std::string sqlite_version() override { return version_; }
 
+  void finish() override {
+    // A transaction has a share; what it still has to ask needs the helper.
+    if (helper_.use_count() == 1) helper_->dismiss();
+  }
+
  private:
   std::shared_ptr<SharedHelper> helper_;  // Shared with the transactions.
   const std::string version_;
@@ -80,13 +91,22 @@ class TransactionProcess final : public TransactionSource {
 
 }  // namespace
 
-Result<std::unique_ptr<TransactionSource>> start_transaction_process(const HelperProgram& program) {
+Result<StartingProcess> StartingProcess::start(const HelperProgram& program) {
   PV_TRY_ASSIGN(auto process, HelperProcess::start(program));
-  auto helper = std::make_shared<SharedHelper>(std::move(process));
+  return StartingProcess(std::make_shared<SharedHelper>(std::move(process)));
+}
+
+Result<std::unique_ptr<TransactionSource>> StartingProcess::take() {
+  auto helper = std::exchange(helper_, nullptr);
   PV_TRY_ASSIGN(const HelperReply reply, helper->ask({.kind = RequestKind::Version}));
   if (reply.kind != ReplyKind::Text) return unexpected_answer();
   return std::unique_ptr<TransactionSource>(
       std::make_unique<TransactionProcess>(std::move(helper), reply.text));
+}
+
+Result<std::unique_ptr<TransactionSource>> start_transaction_process(const HelperProgram& program) {
+  PV_TRY_ASSIGN(StartingProcess starting, StartingProcess::start(program));
+  return starting.take();
 }
 
 }  // namespace pagevault::sqlitesupport

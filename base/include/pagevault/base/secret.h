@@ -16,7 +16,8 @@ namespace pagevault {
 /// Errors: Unsupported when the library or the kernel's random source is unusable (S12).
 Status init_crypto();
 
-/// A secret of fixed or variable length in sodium_malloc memory. Moves only.
+/// A secret of fixed or variable length in sodium_malloc memory; short ones share its pages. Moves
+/// only.
 class SecretBytes {
  public:
   SecretBytes() = default;

@@ -79,6 +79,8 @@ class TransactionSource {
   virtual Result<std::unique_ptr<ReadTransaction>> begin(const std::string& path) = 0;
   /// "3.40.1", for `-v` (S20).
   virtual std::string sqlite_version() = 0;
+  /// Nothing begins any more: whoever answers may leave. Transactions go on until their end.
+  virtual void finish() {}
 
  protected:
   TransactionSource() = default;
