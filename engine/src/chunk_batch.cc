@@ -8,7 +8,8 @@ namespace pagevault::engine {
 
 namespace {
 
-// Ids are computed and bases read for a batch at once, however far apart its chunks lie in the file.
+// Ids are computed and bases read for a batch at once, however far apart its chunks lie in the
+// file.
 constexpr std::size_t kBatchBytes = 1 * kMiB;
 // A batch keeps the blocks alive that its chunks lie in, and each range that is read begins a block
 // of its own, however short. The reader waits for a free block while it fills a batch: if that held
@@ -31,9 +32,7 @@ void ChunkBatch::add(CutChunk chunk) {
   chunks_.push_back(std::move(chunk));
 }
 
-bool ChunkBatch::is_ready() const {
-  return bytes_ >= kBatchBytes || blocks_ >= kBatchBlocks;
-}
+bool ChunkBatch::is_ready() const { return bytes_ >= kBatchBytes || blocks_ >= kBatchBlocks; }
 
 void ChunkBatch::run() {
   const Status done = store();

@@ -4,6 +4,8 @@
 
 #pragma once
 
+#include <bit>
+
 #include "pagevault/base/result.h"
 
 namespace pagevault::pgsupport {
@@ -20,7 +22,7 @@ class SharedLibrary {
    public:
     template <typename Signature>
     operator Signature*() const {  // NOLINT(google-explicit-constructor): what it is for.
-      return reinterpret_cast<Signature*>(address_);
+      return std::bit_cast<Signature*>(address_);  // POSIX: dlsym gives functions so.
     }
 
    private:
