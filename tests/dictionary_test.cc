@@ -115,18 +115,20 @@ TEST(SourceDictionary, ThatCannotBeReadIsGoneOnWithout) {  // covers F5.4
   EXPECT_FALSE(dictionary.pays());
 }
 
-TEST(SourceDictionary, PaysWhileProbesSayThatItSavesTwoPercent) {
+TEST(SourceDictionary, PaysWhileProbesSayThatItSavesTwoPercentAndAHundredthOfThePlainBytes) {
   SourceDictionary dictionary(Bytes(10));
   int probes = 0;
   for (int i = 0; i < 640; ++i) probes += dictionary.is_probe() ? 1 : 0;
   EXPECT_EQ(probes, 10);
-  const auto judge = [&](std::size_t with) {
-    for (int i = 0; i < 8; ++i) dictionary.add_probe(with, 1000);
+  const auto judge = [&](std::size_t plain, std::size_t with, std::size_t without) {
+    for (int i = 0; i < 8; ++i) dictionary.add_probe({plain, with, without});
     return dictionary.pays();
   };
-  EXPECT_TRUE(judge(900));
-  EXPECT_FALSE(judge(990));
-  EXPECT_TRUE(judge(970)) << "later parts of a file may be like it again";
+  EXPECT_TRUE(judge(2000, 900, 1000));
+  EXPECT_FALSE(judge(1200, 985, 1000)) << "not like it";
+  EXPECT_TRUE(judge(2000, 980, 1000)) << "later parts of a file may be like it again";
+  EXPECT_FALSE(judge(30'000, 750, 1000)) << "small without it";
+  EXPECT_TRUE(judge(25'000, 750, 1000));
 }
 
 /// A file that is just long enough to have a dictionary.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dictionary_room.h"
 #include "pagevault/repo/format.h"
 #include "zstd_contexts.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 // zstd's own table for level 1 is too small to hold what a dictionary of half a megabyte knows.
 constexpr unsigned kTableLogMin = 15;
-// Longer chunks than chunkers make are encoded where they lie.
-constexpr std::size_t kRoomBytes = 256 * kKiB;
 // Chunks are fitted to this length, which only sets the size of windows and tables.
 constexpr std::uint64_t kUsualChunkBytes = 64 * kKiB;
 
@@ -28,26 +27,18 @@ struct DictionaryEncoder::State {
 
   const int level;
   ZstdCompressor context;
-  ZstdDictionary tables;  // Refers to `buffer`.
-  ChunkId id;
-  std::size_t dictionary_bytes = 0;
-  // The dictionary, and room for one chunk right behind it. Written when needed: a short backup
-  // touches little of it.
-  std::unique_ptr<std::byte[]> buffer;
+  DictionaryRoom room;
+  ZstdDictionary tables;  // Refers to `room`.
 };
 
 void DictionaryEncoder::State::adopt(const SourceDictionary::Content& content) {
-  if (id == content.id && tables) return;
+  if (!room.adopt(content.id, content.bytes)) return;
   zstd_must(ZSTD_CCtx_refCDict(context.get(), nullptr));
-  tables.reset();
-  id = content.id;
-  dictionary_bytes = content.bytes.size();
-  buffer = std::make_unique_for_overwrite<std::byte[]>(dictionary_bytes + kRoomBytes);
-  copy_bytes(content.bytes, {buffer.get(), dictionary_bytes});
+  const ByteView dictionary = room.dictionary();
   ZSTD_compressionParameters parameters =
-      ZSTD_getCParams(level, kUsualChunkBytes, dictionary_bytes);
+      ZSTD_getCParams(level, kUsualChunkBytes, dictionary.size());
   parameters.hashLog = std::max(parameters.hashLog, kTableLogMin);
-  tables.reset(ZSTD_createCDict_advanced(buffer.get(), dictionary_bytes, ZSTD_dlm_byRef,
+  tables.reset(ZSTD_createCDict_advanced(dictionary.data(), dictionary.size(), ZSTD_dlm_byRef,
                                          ZSTD_dct_auto, parameters, ZSTD_defaultCMem));
   PV_CHECK(tables != nullptr);
   zstd_must(ZSTD_CCtx_refCDict(context.get(), tables.get()));
@@ -61,9 +52,8 @@ Result<std::size_t> DictionaryEncoder::encode(const SourceDictionary::Content& d
   State& state = *state_;
   PV_CHECK(!plain.empty() && plain.size() <= kChunkBytesMax);
   state.adopt(dictionary);
-  if (plain.size() <= kRoomBytes) {
-    // Right behind the dictionary, so that zstd sees one window: the same frame, up to 10 % faster.
-    const MutableBytes behind(state.buffer.get() + state.dictionary_bytes, plain.size());
+  if (plain.size() <= DictionaryRoom::kRoomBytes) {  // The same frame, up to 10 % faster.
+    const MutableBytes behind = state.room.behind(plain.size());
     copy_bytes(plain, behind);
     plain = behind;
   }

@@ -1,5 +1,7 @@
 #include "pagevault/repo/source_dictionary.h"
 
+#include <algorithm>
+
 namespace pagevault::repo {
 
 namespace {
@@ -7,6 +9,8 @@ namespace {
 // A judgement is passed on so many probes together: on 32 MiB of chunks.
 constexpr std::uint64_t kProbesJudged = 8;
 constexpr std::uint64_t kGainMinPercent = 2;
+// Encoding with a dictionary takes half as long again or twice as long.
+constexpr std::uint64_t kSavingMinPercent = 1;
 
 }  // namespace
 
@@ -30,13 +34,16 @@ Result<const SourceDictionary::Content*> SourceDictionary::content(const Access&
   return content_ ? &*content_ : nullptr;
 }
 
-void SourceDictionary::add_probe(std::size_t with, std::size_t without) {
+void SourceDictionary::add_probe(const Probe& probe) {
   const std::lock_guard lock(mutex_);
-  with_ += with;
-  without_ += without;
+  sums_.plain += probe.plain;
+  sums_.with += probe.with;
+  sums_.without += probe.without;
   if (++probes_ % kProbesJudged != 0) return;
-  pays_.store(with_ * 100 <= without_ * (100 - kGainMinPercent), std::memory_order_relaxed);
-  with_ = without_ = 0;
+  const std::uint64_t least =
+      std::max(sums_.without * kGainMinPercent, sums_.plain * kSavingMinPercent);
+  pays_.store(sums_.with * 100 + least <= sums_.without * 100, std::memory_order_relaxed);
+  sums_ = {};
 }
 
 }  // namespace pagevault::repo

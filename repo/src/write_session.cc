@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "delta_bases.h"
+#include "dictionary_room.h"
 #include "pagevault/base/object_pool.h"
 #include "pagevault/repo/pack_writer.h"
 
@@ -36,6 +37,7 @@ struct Scratch {
   ChunkEncoder encoder;
   ChunkDecoder decoder;
   Bytes decoded;
+  DictionaryRoom room;  // Of the decoder: a copy that went bad must not be the encoder's, too.
   std::shared_ptr<const Bytes> base;  // Of the chunk being encoded, if it is a delta.
   const SourceDictionary::Content* dictionary = nullptr;  // Of the chunk being encoded, if any.
 };
@@ -215,11 +217,19 @@ Status WriteSession::State::put(std::span<PutRequest> requests) {
 Status WriteSession::State::verify(Scratch& used, const Encoded& encoded, ByteView plain) {
   if (encoded.encoding == Encoding::Raw) return ok();
   ByteView base;
-  if (encoded.encoding == Encoding::ZstdDelta) base = *used.base;
-  if (encoded.encoding == Encoding::ZstdDictionary) base = used.dictionary->bytes;
-  used.decoded.resize(plain.size());
-  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, base, used.decoded));
-  if (!equal_bytes(plain, used.decoded)) {
+  MutableBytes decoded;
+  if (encoded.encoding == Encoding::ZstdDictionary && plain.size() <= DictionaryRoom::kRoomBytes) {
+    used.room.adopt(used.dictionary->id, used.dictionary->bytes);
+    base = used.room.dictionary();
+    decoded = used.room.behind(plain.size());
+  } else {
+    if (encoded.encoding == Encoding::ZstdDelta) base = *used.base;
+    if (encoded.encoding == Encoding::ZstdDictionary) base = used.dictionary->bytes;
+    used.decoded.resize(plain.size());
+    decoded = used.decoded;
+  }
+  PV_TRY(used.decoder.decode(encoded.encoding, encoded.bytes, base, decoded));
+  if (!equal_bytes(plain, decoded)) {
     return Error(ErrorCode::Corrupt, "decodes to other bytes");
   }
   return ok();
@@ -277,7 +287,7 @@ Result<Encoded> WriteSession::State::encode_plain(Scratch& used, const PutReques
     without = plain.bytes.size();
   }
   PV_TRY_ASSIGN(const Encoded encoded, used.encoder.encode_with(*used.dictionary, request.plain));
-  if (probe) dictionary->add_probe(encoded.bytes.size(), without);
+  if (probe) dictionary->add_probe({request.plain.size(), encoded.bytes.size(), without});
   return encoded;
 }
 

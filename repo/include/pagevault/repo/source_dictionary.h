@@ -37,8 +37,9 @@ class SourceDictionary {
   /// `access.store`.
   Result<const Content*> content(const Access& access);
 
-  /// False while it does not make chunks smaller by at least 2 %: what it was made of is not like
-  /// what comes now. Probes go on, so that it may pay again later in the file.
+  /// False while it does not make chunks smaller by at least 2 %, as what it was made of is not
+  /// like what comes now, or saves less than a hundredth of the plain bytes, as they are that small
+  /// without it. Probes go on, so that it may pay again later in the file.
   bool pays() const { return pays_.load(std::memory_order_relaxed); }
   /// There is nothing to be had from it, not even for probes.
   bool is_unreadable() const { return is_unreadable_.load(std::memory_order_relaxed); }
@@ -46,8 +47,13 @@ class SourceDictionary {
 
   /// True for every 64th chunk, which is then encoded without the dictionary, too.
   bool is_probe() { return chunks_.fetch_add(1, std::memory_order_relaxed) % kProbeEvery == 0; }
-  /// What a probe took with and without the dictionary.
-  void add_probe(std::size_t with, std::size_t without);
+  /// Bytes of one chunk.
+  struct Probe {
+    std::size_t plain = 0;
+    std::size_t with = 0;     ///< Encoded with the dictionary.
+    std::size_t without = 0;  ///< And without.
+  };
+  void add_probe(const Probe& probe);
 
  private:
   static constexpr std::uint64_t kProbeEvery = 64;
@@ -61,8 +67,7 @@ class SourceDictionary {
   bool tried_ = false;              // Guarded by mutex_.
   std::optional<Content> content_;  // Guarded by mutex_ until tried_.
   std::uint64_t probes_ = 0;        // Guarded by mutex_, as are the sums.
-  std::uint64_t with_ = 0;
-  std::uint64_t without_ = 0;
+  Probe sums_;
 };
 
 }  // namespace pagevault::repo
