@@ -7,8 +7,9 @@ namespace pagevault::repo {
 namespace {
 
 constexpr int kSearchLevel = 3;
-/// zstd's search does not find enough more in what became shorter than this to pay for its time.
-constexpr std::size_t kGoodBytes = 512;
+/// zstd's search does not find enough more in what became shorter than this to pay for its time:
+/// docs/adr/0010-deltas.md.
+constexpr std::size_t kGoodBytes = 2048;
 /// zstd writes whole words, some of them ahead.
 constexpr std::size_t kRoomBytes = 64;
 
