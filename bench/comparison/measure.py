@@ -64,6 +64,29 @@ def usage_of(folder):
     return {"size": size, "allocated": allocated}
 
 
+def settle_disk(folder):
+    """Writes back what is waiting and returns when the disk of `folder` has had nothing to do for half a
+    second, after a minute in any case.
+
+    What was deleted before is discarded after the sync has returned, where the file system is mounted
+    so: behind the deletion of 10 GB a backup of 2.6 s took 3.7, and once 13.
+    """
+    os.sync()
+    device = os.stat(folder).st_dev
+    counters = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat"
+    if not os.path.exists(counters):  # Several disks, or none of the machine's own.
+        return
+    quiet, before = 0, None
+    for _ in range(600):
+        with open(counters, encoding="ascii") as file:
+            now = file.read().split()
+        quiet = quiet + 1 if now == before else 0
+        if quiet == 5:
+            return
+        before = now
+        time.sleep(0.1)
+
+
 def prepare_memory(folder, size):
     """Makes so many bytes of free memory that the kernel has used before.
 

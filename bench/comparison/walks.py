@@ -45,7 +45,7 @@ class Walk:
         """
         if command is None:
             return None
-        os.sync()
+        measure.settle_disk(self.tool.scratch)
         self.source.warm()
         before = measure.usage_of(self.tool.repository)
         measure.prepare_memory(self.tool.scratch, self.source.bytes())
