@@ -115,6 +115,15 @@ TEST(SourceDictionary, ThatCannotBeReadIsGoneOnWithout) {  // covers F5.4
   EXPECT_FALSE(dictionary.pays());
 }
 
+TEST(SourceDictionary, IsNotReadForTheFewChunksThatASmallStepStores) {
+  SourceDictionary stored(content_of({}).id);
+  EXPECT_FALSE(stored.is_worth_reading(60 * kKiB));
+  EXPECT_FALSE(stored.is_worth_reading(80 * kKiB));
+  EXPECT_TRUE(stored.is_worth_reading(1));
+  SourceDictionary fresh(Bytes(10));
+  EXPECT_TRUE(fresh.is_worth_reading(1)) << "it is at hand";
+}
+
 TEST(SourceDictionary, PaysWhileProbesSayThatItSavesTwoPercentAndAHundredthOfThePlainBytes) {
   SourceDictionary dictionary(Bytes(10));
   int probes = 0;
@@ -191,6 +200,19 @@ TEST_F(EngineDictionary, ALongFileGetsOneAndItsNextVersionUsesIt) {
   const auto check = vault.check(recorder);
   ASSERT_TRUE(check);
   EXPECT_EQ(check->damage, 0U) << recorder.text();
+}
+
+TEST_F(EngineDictionary, AStepOfOneNewChunkDoesNotReadIt) {
+  backup();
+  const Counts first = count();
+  Bytes database = *env.read_file("/src/a.db");
+  append(database, wordy_bytes(32 * kKiB, 77));  // Pages at the end, like no chunk before.
+  env.write_file("/src/a.db", database);
+  env.advance_time(10'000'000'000);
+  const SnapshotId second = backup();
+  EXPECT_EQ(count().with_dictionary, first.with_dictionary);
+  ASSERT_TRUE(vault.restore(second, "/src", "/out"));
+  EXPECT_TRUE(*env.read_file("/out/a.db") == database);
 }
 
 TEST_F(EngineDictionary, ALostDictionaryCostsWhatItEncodedAndTheNextBackupStoresThatAgain) {

@@ -81,20 +81,18 @@ Error Decoder::corrupt(std::string_view problem) const {
   return {ErrorCode::Corrupt, fmt::format("{}: {} at byte {}", what_, problem, position_)};
 }
 
+Error Decoder::too_short(std::size_t needed) {
+  missing_ = needed - remaining();
+  return corrupt(fmt::format("needs {} bytes, has {}", needed, remaining()));
+}
+
 Result<ByteView> Decoder::raw(std::size_t count) {
-  if (count > remaining()) {
-    missing_ = count - remaining();
-    return corrupt(fmt::format("needs {} bytes, has {}", count, remaining()));
-  }
+  if (count > remaining()) return too_short(count);
   const ByteView out = input_.subspan(position_, count);
   position_ += count;
   return out;
 }
 
-Result<std::uint8_t> Decoder::u8() {
-  PV_TRY_ASSIGN(const ByteView bytes, raw(1));
-  return std::to_integer<std::uint8_t>(bytes[0]);
-}
 Result<std::uint16_t> Decoder::u16() {
   PV_TRY_ASSIGN(const ByteView bytes, raw(2));
   return load_le16(bytes);
@@ -115,7 +113,8 @@ Result<std::int64_t> Decoder::i64() {
 Result<std::uint64_t> Decoder::varint() {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
-    PV_TRY_ASSIGN(const std::uint8_t byte, u8());
+    if (at_end()) return too_short(1);
+    const auto byte = std::to_integer<std::uint8_t>(input_[position_++]);
     const std::uint64_t bits = byte & 0x7FU;
     if (shift == 63 && bits > 1) return corrupt("varint over 64 bits");
     value |= bits << shift;

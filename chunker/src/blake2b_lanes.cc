@@ -146,10 +146,11 @@ class LaneSchedule {
 }  // namespace
 
 const Blake2bKernel* blake2b_kernel(std::size_t n) {
-  std::array<const Blake2bKernel*, 2> usable{};
+  std::array<const Blake2bKernel*, 3> usable{};
   std::size_t count = 0;
 #ifdef PAGEVAULT_BLAKE2B_X86
   if (__builtin_cpu_supports("avx512f")) usable[count++] = &kBlake2bAvx512;
+  if (__builtin_cpu_supports("avx512vl")) usable[count++] = &kBlake2bAvx512Vl;
   if (__builtin_cpu_supports("avx2")) usable[count++] = &kBlake2bAvx2;
 #endif
   return n < count ? usable[n] : nullptr;

@@ -37,6 +37,8 @@ struct Blake2bKernel {
 
 extern const Blake2bKernel kBlake2bAvx2;
 extern const Blake2bKernel kBlake2bAvx512;
+/// Its instructions on registers of half the width: for few messages, as more of them run at once.
+extern const Blake2bKernel kBlake2bAvx512Vl;
 
 /// The n-th best kernel this processor can run; null when there are no more. Most have none: then
 /// libsodium does one message after the other.

@@ -40,39 +40,33 @@ void encode_extent(Encoder& out, const Extent& extent) {
   out.u32(extent.crc32c);
 }
 
-Result<ChunkId> decode_id(Decoder& in) {
-  PV_TRY_ASSIGN(const auto bytes, in.array<ChunkId::kBytes>());
-  return ChunkId{bytes};
-}
-
-Result<Extent> decode_hole(Decoder& in) {
-  Extent extent;
+Status decode_hole(Decoder& in, Extent& extent) {
   extent.hole = true;
   PV_TRY_ASSIGN(extent.length, in.varint(1, kSpanBytes));
-  return extent;
+  return ok();
 }
 
-Result<Extent> decode_stored(Decoder& in, ExtentKind kind) {
-  Extent extent;
+Status decode_stored(Decoder& in, ExtentKind kind, Extent& extent) {
   extent.whole_chunk = kind == ExtentKind::Whole;
-  PV_TRY_ASSIGN(extent.chunk, decode_id(in));
+  PV_TRY_ASSIGN(extent.chunk.bytes, in.array<ChunkId::kBytes>());
   if (kind == ExtentKind::Part) {
     PV_TRY_ASSIGN(extent.chunk_offset, in.varint(0, kChunkBytesMax - 1));
   }
   PV_TRY_ASSIGN(extent.length, in.varint(1, kChunkBytesMax - extent.chunk_offset));
   PV_TRY_ASSIGN(extent.gate.bytes, in.array<chunker::Gate::kBytes>());
   PV_TRY_ASSIGN(extent.crc32c, in.u32());
-  return extent;
+  return ok();
 }
 
-Result<Extent> decode_extent(Decoder& in) {
+// Into its place in the node: a backup decodes every extent of the parent's map, some twice.
+Status decode_extent(Decoder& in, Extent& extent) {
   PV_TRY_ASSIGN(const std::uint8_t kind, in.u8());
   switch (static_cast<ExtentKind>(kind)) {
     case ExtentKind::Hole:
-      return decode_hole(in);
+      return decode_hole(in, extent);
     case ExtentKind::Whole:
     case ExtentKind::Part:
-      return decode_stored(in, static_cast<ExtentKind>(kind));
+      return decode_stored(in, static_cast<ExtentKind>(kind), extent);
   }
   return in.corrupt(fmt::format("unknown kind of extent {}", kind));
 }
@@ -145,10 +139,9 @@ Result<SpanNode> decode_span_node(ByteView bytes) {
   node.reserve(std::min<std::uint64_t>(count, in.remaining()));  // An extent takes a byte at least.
   std::uint64_t length = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
-    PV_TRY_ASSIGN(Extent extent, decode_extent(in));
-    length += extent.length;  // Both below 2^27: no overflow.
+    PV_TRY(decode_extent(in, node.emplace_back()));
+    length += node.back().length;  // Both below 2^27: no overflow.
     if (length > kSpanBytes) return in.corrupt("extents exceed the span");
-    node.push_back(extent);
   }
   PV_TRY(in.finish());
   return node;

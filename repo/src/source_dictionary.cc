@@ -11,6 +11,8 @@ constexpr std::uint64_t kProbesJudged = 8;
 constexpr std::uint64_t kGainMinPercent = 2;
 // Encoding with a dictionary takes half as long again or twice as long.
 constexpr std::uint64_t kSavingMinPercent = 1;
+// A dictionary of 512 KiB takes 4 ms to read, to prove and to load into zstd's tables.
+constexpr std::uint64_t kBytesWithout = 128 * kKiB;
 
 }  // namespace
 
@@ -32,6 +34,11 @@ Result<const SourceDictionary::Content*> SourceDictionary::content(const Access&
     pays_.store(false, std::memory_order_relaxed);
   }
   return content_ ? &*content_ : nullptr;
+}
+
+bool SourceDictionary::is_worth_reading(std::size_t bytes) {
+  return is_fresh() || bytes_unread_.load(std::memory_order_relaxed) >= kBytesWithout ||
+         bytes_unread_.fetch_add(bytes, std::memory_order_relaxed) >= kBytesWithout;
 }
 
 void SourceDictionary::add_probe(const Probe& probe) {

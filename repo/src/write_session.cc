@@ -277,6 +277,9 @@ Result<Encoded> WriteSession::State::encode_plain(Scratch& used, const PutReques
   if (dictionary == nullptr || !used.encoder.uses_dictionaries() || dictionary->is_unreadable()) {
     return used.encoder.encode(request.plain);
   }
+  if (!dictionary->is_worth_reading(request.plain.size())) {
+    return used.encoder.encode(request.plain);
+  }
   const bool probe = dictionary->is_probe();
   if (!probe && !dictionary->pays()) return used.encoder.encode(request.plain);
   PV_TRY_ASSIGN(used.dictionary, load(*dictionary));

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -54,7 +55,10 @@ class Decoder {
   /// `what` is the thing being decoded, for messages ("span node"); a literal.
   Decoder(ByteView input, std::string_view what) : input_(input), what_(what) {}
 
-  Result<std::uint8_t> u8();
+  Result<std::uint8_t> u8() {
+    if (at_end()) return too_short(1);
+    return std::to_integer<std::uint8_t>(input_[position_++]);
+  }
   Result<std::uint16_t> u16();
   Result<std::uint32_t> u32();
   Result<std::uint64_t> u64();
@@ -68,9 +72,10 @@ class Decoder {
 
   template <std::size_t N>
   Result<std::array<std::byte, N>> array() {
-    PV_TRY_ASSIGN(const ByteView bytes, raw(N));
+    if (remaining() < N) return too_short(N);
     std::array<std::byte, N> out;
-    std::copy(bytes.begin(), bytes.end(), out.begin());
+    std::memcpy(out.data(), input_.data() + position_, N);
+    position_ += N;
     return out;
   }
 
@@ -86,6 +91,8 @@ class Decoder {
   Error corrupt(std::string_view problem) const;
 
  private:
+  Error too_short(std::size_t needed);
+
   ByteView input_;
   std::string_view what_;
   std::size_t position_ = 0;

@@ -45,6 +45,10 @@ class SourceDictionary {
   bool is_unreadable() const { return is_unreadable_.load(std::memory_order_relaxed); }
   bool is_fresh() const { return std::holds_alternative<Bytes>(origin_); }
 
+  /// False for the first chunks of `bytes` each, two or so, when it must be read: to fetch it and
+  /// to make zstd's tables of it costs more than it saves them, and most steps store no more.
+  bool is_worth_reading(std::size_t bytes);
+
   /// True for every 64th chunk, which is then encoded without the dictionary, too.
   bool is_probe() { return chunks_.fetch_add(1, std::memory_order_relaxed) % kProbeEvery == 0; }
   /// Bytes of one chunk.
@@ -62,6 +66,7 @@ class SourceDictionary {
   std::atomic<bool> pays_{true};
   std::atomic<bool> is_unreadable_{false};
   std::atomic<std::uint64_t> chunks_{0};
+  std::atomic<std::uint64_t> bytes_unread_{0};  // Asked for while it need not be read.
 
   std::mutex mutex_;
   bool tried_ = false;              // Guarded by mutex_.
