@@ -13,8 +13,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 class GateTest(unittest.TestCase):
     def setUp(self):
-        self.tree = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.tree)
+        self.tree = self.make_folder()
+        self.settings = {}
+
+    def make_folder(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        return folder
 
     def write(self, path, text):
         full = os.path.join(self.tree, path)
@@ -26,8 +31,9 @@ class GateTest(unittest.TestCase):
         shutil.copyfile(os.path.join(ROOT, path), os.path.join(self.tree, path))
 
     def gate(self, name):
+        env = {k: v for k, v in os.environ.items() if k != "PAGEVAULT_TIDY_CACHE"}
         run = subprocess.run([os.path.join(ROOT, "scripts/gates", name), "--root", self.tree],
-                             capture_output=True, text=True, check=False)
+                             capture_output=True, text=True, check=False, env={**env, **self.settings})
         if run.returncode == 77:  # Only with another clang-format than the one of .ci/run.
             self.skipTest(run.stdout.strip())
         return run.returncode, run.stdout + run.stderr
@@ -191,6 +197,17 @@ class Tidy(GateTest):
         self.assert_passes("tidy")
         self.assertEqual(len(os.listdir(os.path.join(self.tree, "build/tidy-cache"))), 1)
         self.assert_passes("tidy")
+
+    def test_remembers_it_for_another_checkout_too(self):
+        cache = self.make_folder()
+        self.settings = {"PAGEVAULT_TIDY_CACHE": cache}
+        for _ in range(2):
+            self.make(self.CLEAN)
+            self.assert_passes("tidy")
+            self.assertEqual(len(os.listdir(cache)), 1)
+            self.tree = self.make_folder()
+        self.make("struct Twice {\n  static int Of(int Value) { return 2 * Value; }\n};\n")
+        self.assert_fails("tidy", "readability-identifier-naming")
 
     def test_rejects_a_wrong_name_also_after_a_clean_run(self):
         self.make(self.CLEAN)
