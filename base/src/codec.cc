@@ -113,8 +113,7 @@ Result<std::int64_t> Decoder::i64() {
 Result<std::uint64_t> Decoder::varint() {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
-    if (at_end()) return too_short(1);
-    const auto byte = std::to_integer<std::uint8_t>(input_[position_++]);
+    PV_TRY_ASSIGN(const std::uint8_t byte, u8());
     const std::uint64_t bits = byte & 0x7FU;
     if (shift == 63 && bits > 1) return corrupt("varint over 64 bits");
     value |= bits << shift;

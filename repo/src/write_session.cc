@@ -274,10 +274,8 @@ Result<const SourceDictionary::Content*> WriteSession::State::load(SourceDiction
 // With the source's dictionary while that pays; some chunks both ways, to see whether it does.
 Result<Encoded> WriteSession::State::encode_plain(Scratch& used, const PutRequest& request) {
   SourceDictionary* const dictionary = request.dictionary;
-  if (dictionary == nullptr || !used.encoder.uses_dictionaries() || dictionary->is_unreadable()) {
-    return used.encoder.encode(request.plain);
-  }
-  if (!dictionary->is_worth_reading(request.plain.size())) {
+  if (dictionary == nullptr || !used.encoder.uses_dictionaries() || dictionary->is_unreadable() ||
+      !dictionary->is_worth_reading(request.plain.size())) {
     return used.encoder.encode(request.plain);
   }
   const bool probe = dictionary->is_probe();
